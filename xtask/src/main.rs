@@ -1,0 +1,3 @@
+//! Build, run, test and check Exo-OS.
+#![forbid(unsafe_code)]
+fn main() {}
