@@ -1,0 +1,246 @@
+//! The state of one simulated machine.
+
+use std::any::Any;
+use std::boxed::Box;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::vec::Vec;
+
+use super::api::{Outcome, TlbEvent};
+use super::io::Uart;
+use super::program::Programs;
+use crate::addr::{FrameNumber, PAGE_SIZE};
+use crate::cpu::CpuId;
+use crate::frame::FrameState;
+use crate::task::Task;
+
+/// Most statics with an instance per machine that a program can have.
+const MAX_STATICS: usize = 4096;
+/// Value of a deadline that is not set, and of a budget that is not limited.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// One simulated machine.
+pub(crate) struct Inner {
+    pub(super) id: u32,
+    /// RAM from physical address 0 on.
+    pub(super) memory: &'static [AtomicU64],
+    pub(super) frames: Box<[FrameState]>,
+    /// First frame above the RAM that is left to the frame allocator.
+    pub(super) top: AtomicU32,
+    /// Claims of frames that still succeed; `NONE` is no limit.
+    pub(super) claims_left: AtomicU64,
+    pub(super) cpus: Box<[Cpu]>,
+    pub(super) clock_ns: AtomicU64,
+    pub(super) wall_clock_ns: u64,
+    pub(super) seed: AtomicU64,
+    pub(super) tlb_log: Mutex<Vec<TlbEvent>>,
+    pub(super) console: Mutex<Vec<u8>>,
+    pub(super) uart: Mutex<Uart>,
+    pub(super) unmasked: [AtomicU64; 4],
+    pub(super) programs: Mutex<Programs>,
+    /// What CPUs wait on while idle, and tests for the end.
+    pub(super) idle: Mutex<Idle>,
+    pub(super) changed: Condvar,
+    statics: Box<[OnceLock<Box<dyn Any + Send + Sync>>]>,
+}
+
+/// Which CPUs run and wait.
+#[derive(Default)]
+pub(super) struct Idle {
+    pub(super) online: usize,
+    pub(super) waiting: usize,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// One CPU.
+pub(super) struct Cpu {
+    pub(super) irq_enabled: AtomicBool,
+    pub(super) in_interrupt: AtomicBool,
+    /// Bits of `irq::Pending`.
+    pub(super) pending: AtomicU32,
+    pub(super) lines: [AtomicU64; 4],
+    pub(super) deadline_ns: AtomicU64,
+    /// Physical address of the root table, 0 before the first.
+    pub(super) root: AtomicU64,
+    /// Cached leaf entries by page.
+    pub(super) tlb: Mutex<HashMap<usize, u64>>,
+    pub(super) thread: AtomicPtr<()>,
+    pub(super) task: AtomicPtr<Task>,
+}
+
+impl Cpu {
+    fn new() -> Self {
+        Self {
+            irq_enabled: AtomicBool::new(true),
+            in_interrupt: AtomicBool::new(false),
+            pending: AtomicU32::new(0),
+            lines: Default::default(),
+            deadline_ns: AtomicU64::new(NONE),
+            root: AtomicU64::new(0),
+            tlb: Mutex::new(HashMap::new()),
+            thread: AtomicPtr::default(),
+            task: AtomicPtr::default(),
+        }
+    }
+}
+
+/// Index of a static among the statics of every machine, given at its first use.
+pub(crate) struct StaticKey(AtomicUsize);
+
+impl StaticKey {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    fn index(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let index = self.0.load(Ordering::Relaxed);
+        if index != 0 {
+            return index;
+        }
+        let new = NEXT.fetch_add(1, Ordering::Relaxed);
+        match self.0.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => new,
+            Err(theirs) => theirs,
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn new(memory_bytes: usize, cpus: usize, wall_clock_ns: u64) -> &'static Inner {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        let n_frames = memory_bytes / PAGE_SIZE;
+        let machine = Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            memory: zeroed_words(n_frames * (PAGE_SIZE / 8)),
+            frames: (0..n_frames).map(|_| FrameState::default()).collect(),
+            top: AtomicU32::new(n_frames as u32),
+            claims_left: AtomicU64::new(NONE),
+            cpus: (0..cpus).map(|_| Cpu::new()).collect(),
+            clock_ns: AtomicU64::new(1_000_000),
+            wall_clock_ns,
+            seed: AtomicU64::new(0x9e37_79b9_7f4a_7c15),
+            tlb_log: Mutex::default(),
+            console: Mutex::default(),
+            uart: Mutex::default(),
+            unmasked: Default::default(),
+            programs: Mutex::default(),
+            idle: Mutex::default(),
+            changed: Condvar::new(),
+            statics: (0..MAX_STATICS).map(|_| OnceLock::new()).collect(),
+        };
+        let machine: &'static Inner = Box::leak(Box::new(machine));
+        // Reachable from a static, so that leak checkers see the intention.
+        static ALL: Mutex<BTreeMap<u32, &'static Inner>> = Mutex::new(BTreeMap::new());
+        lock(&ALL).insert(machine.id, machine);
+        machine.frames[0].reserve();
+        machine
+    }
+
+    /// Returns the CPU that this thread acts for.
+    pub(super) fn cpu(&self) -> &Cpu {
+        &self.cpus[current_cpu().index()]
+    }
+
+    /// Returns this machine's instance of a static.
+    pub(crate) fn static_value<T: Send + Sync + 'static>(&self, key: &StaticKey, make: impl FnOnce() -> T) -> &T {
+        let slot = &self.statics[key.index()];
+        let value = slot.get_or_init(|| Box::new(make()));
+        value.downcast_ref().unwrap_or_else(|| unreachable!("a static has one type"))
+    }
+
+    /// Ends the simulation; the first outcome counts.
+    pub(super) fn finish(&self, outcome: Outcome) {
+        lock(&self.idle).outcome.get_or_insert(outcome);
+        self.changed.notify_all();
+    }
+
+    /// Returns the panic message of a thread of this machine, if one panicked.
+    pub(super) fn panic_message(&self) -> Option<String> {
+        match &lock(&self.idle).outcome {
+            Some(Outcome::Panic(message)) => Some(message.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns the range of frames left to the frame allocator.
+    pub(super) fn usable(&self) -> core::ops::Range<FrameNumber> {
+        FrameNumber::new(1)..FrameNumber::new(self.top.load(Ordering::Relaxed))
+    }
+}
+
+/// Allocates zeroed memory that the operating system supplies as it is touched.
+fn zeroed_words(n: usize) -> &'static [AtomicU64] {
+    let layout = std::alloc::Layout::from_size_align(n * 8, PAGE_SIZE)
+        .unwrap_or_else(|_| panic!("machine with too much memory"));
+    assert!(n != 0, "machine without memory");
+    // SAFETY: the layout is not of size zero.
+    let start = unsafe { std::alloc::alloc_zeroed(layout) };
+    assert!(!start.is_null(), "no memory for the machine");
+    // SAFETY: the allocation is zeroed, aligned, of this size, and never freed.
+    unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), n) }
+}
+
+std::thread_local! {
+    static MACHINE: Cell<Option<&'static Inner>> = const { Cell::new(None) };
+    static CPU: Cell<CpuId> = const { Cell::new(CpuId::BOOT) };
+    /// The thread was made by the machine, not by the test.
+    static OWNED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns the machine that this thread belongs to; makes a small one if it has none.
+pub(crate) fn machine() -> &'static Inner {
+    MACHINE.get().unwrap_or_else(|| super::api::Machine::builder().build().0)
+}
+
+pub(super) fn current_cpu() -> CpuId {
+    CPU.get()
+}
+
+pub(super) fn set_current_cpu(cpu: CpuId) {
+    CPU.set(cpu);
+}
+
+/// Makes this thread belong to a machine and act for its CPU 0.
+pub(super) fn enter(machine: &'static Inner) {
+    MACHINE.set(Some(machine));
+    CPU.set(CpuId::BOOT);
+}
+
+/// Tells whether the machine made this thread, so that nobody waits for it to return.
+pub(super) fn is_owned() -> bool {
+    OWNED.get()
+}
+
+/// Runs `body` as a CPU of the machine on a new OS thread. A panic ends the simulation.
+pub(super) fn spawn(machine: &'static Inner, cpu: CpuId, body: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        enter(machine);
+        set_current_cpu(cpu);
+        OWNED.set(true);
+        if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(|s| &s[..]));
+            machine.finish(Outcome::Panic(text.unwrap_or("panic").into()));
+        }
+    };
+    let builder = std::thread::Builder::new().name("simulated".into()).stack_size(4 << 20);
+    builder.spawn(run).unwrap_or_else(|error| panic!("no OS thread for the simulation: {error}"));
+}
+
+/// Blocks this thread for ever, once the machine has stopped or the task is dead. A test's own thread panics instead.
+pub(super) fn park_for_ever(why: &str) -> ! {
+    if !is_owned() {
+        panic!("{why}");
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Locks what a panicking test thread may have poisoned.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,324 @@
+//! Owned physical memory: [`Frame`], and the table that keeps one state per frame.
+//!
+//! Invariants:
+//! 1. A frame is *free*, *reserved* (not RAM, or in use since before the allocator), or owned by one block of 2^n frames
+//!    whose handles are counted in the state of its first frame.
+//! 2. Only [`Frame::claim`] turns free into owned, by compare-exchange: a frame handed out twice is refused.
+//! 3. The last handle's drop makes the block free, then tells the kernel ([`free_frames`](crate::Kernel::free_frames)).
+//! 4. Contents are reached only through copies that tolerate a concurrent user program or CPU; no reference to them is
+//!    ever made.
+//!
+//! A count that reaches 2^25 sticks: the frame is leaked rather than freed early (as Linux's `refcount_t` does).
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::num::NonZeroU32;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SIZE, PhysAddr};
+use crate::arch;
+use crate::error::Error;
+use crate::upcall::bound;
+
+/// State of one frame. Bits 0 to 25: number of handles; bit 26: not the first frame of its block; bits 27 to 31: order.
+/// 0 is free, all ones is reserved. Zeroed memory is a table of free frames.
+#[derive(Debug, Default, zerocopy::FromZeros)]
+#[repr(transparent)]
+pub(crate) struct FrameState(AtomicU32);
+
+const FREE: u32 = 0;
+const RESERVED: u32 = u32::MAX;
+const COUNT_MASK: u32 = (1 << 26) - 1;
+/// From here on a count is saturated.
+const SATURATED: u32 = 1 << 25;
+/// Where a saturated count is put back to: 2^24 concurrent operations away from either end.
+const PINNED: u32 = SATURATED + (1 << 24);
+const TAIL: u32 = 1 << 26;
+const ORDER_SHIFT: u32 = 27;
+
+#[cfg(not(target_os = "none"))]
+impl FrameState {
+    pub(crate) fn is_free(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == FREE
+    }
+
+    pub(crate) fn reserve(&self) {
+        self.0.store(RESERVED, Ordering::Relaxed);
+    }
+}
+
+fn state(number: FrameNumber) -> Option<&'static AtomicU32> {
+    arch::memory::frame_table().get(number.index()).map(|state| &state.0)
+}
+
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the simulated machine's RAM has no holes"))]
+/// Marks everything outside `usable` (ascending, disjoint) as reserved. To be called once, before the first claim.
+pub(crate) fn reserve_all_but(usable: impl Iterator<Item = Range<FrameNumber>>) {
+    let table = arch::memory::frame_table();
+    let reserve = |range: Range<usize>| {
+        for state in table.get(range).into_iter().flatten() {
+            state.0.store(RESERVED, Ordering::Relaxed);
+        }
+    };
+    let mut at = 0;
+    for range in usable {
+        reserve(at..range.start.index());
+        at = range.end.index();
+    }
+    reserve(at..table.len());
+    // Frame 0 is never handed out: `Frame` uses the number's niche, firmware its memory.
+    reserve(0..1);
+}
+
+/// Turns a reserved block into a free one.
+///
+/// # Safety
+/// The block is RAM, and whoever had reserved it uses it no longer.
+pub(crate) unsafe fn unreserve(first: FrameNumber, order: u8) {
+    let Some(block) = arch::memory::frame_table().get(first.index()..first.index() + (1 << order)) else { return };
+    for state in block {
+        state.0.store(FREE, Ordering::Relaxed);
+    }
+}
+
+/// Returns the order of the block that an owned frame belongs to.
+pub(crate) fn order_of_owned(number: FrameNumber) -> u8 {
+    (state(number).map_or(0, |state| state.load(Ordering::Relaxed)) >> ORDER_SHIFT) as u8
+}
+
+/// A counted handle of a block of 2^order frames, naturally aligned.
+///
+/// Cloning adds a handle, dropping the last one frees the block. Holding one proves that the memory is RAM, mapped in
+/// the kernel, and in nobody else's hands than those of the other handles (page-table entries own one each).
+pub struct Frame {
+    number: NonZeroU32,
+    /// Which machine the frame belongs to; of size zero on the PC.
+    machine: arch::memory::MachineTag,
+}
+
+// One word in every table and list of frames.
+#[cfg(target_os = "none")]
+const _: () = assert!(size_of::<Option<Frame>>() == 4);
+
+impl Frame {
+    /// Takes a free block into possession.
+    ///
+    /// # Errors
+    /// - `Misaligned`: `number` is not a multiple of 2^order, or the order exceeds [`MAX_ORDER`].
+    /// - `OutOfRange`: there is no such RAM.
+    /// - `InUse`: some frame of the block is owned or reserved.
+    /// - `OutOfMemory`: a test has limited the claims (`sim::Machine::fail_allocations_after`); to be treated as an empty allocator.
+    pub fn claim(number: FrameNumber, order: u8) -> Result<Frame, Error> {
+        if order > MAX_ORDER || !number.is_aligned_to(order) {
+            return Err(Error::Misaligned);
+        }
+        let end = number.index() + (1 << order);
+        let block = arch::memory::frame_table().get(number.index()..end).ok_or(Error::OutOfRange)?;
+        let non_zero = NonZeroU32::new(number.get()).ok_or(Error::InUse)?;
+        if !arch::memory::may_claim() {
+            return Err(Error::OutOfMemory);
+        }
+        let mark = u32::from(order) << ORDER_SHIFT;
+        for (done, state) in block.iter().enumerate() {
+            let new = if done == 0 { mark | 1 } else { mark | TAIL };
+            // Acquire pairs with the release in `free`: what the last owner did happened before.
+            if state.0.compare_exchange(FREE, new, Ordering::Acquire, Ordering::Relaxed).is_err() {
+                for undo in &block[..done] {
+                    undo.0.store(FREE, Ordering::Release);
+                }
+                return Err(Error::InUse);
+            }
+        }
+        Ok(Frame { number: non_zero, machine: arch::memory::machine_tag() })
+    }
+
+    /// Returns the number of the first frame.
+    #[inline]
+    pub fn number(&self) -> FrameNumber {
+        FrameNumber::new(self.number.get())
+    }
+
+    /// Returns the address of the first byte.
+    #[inline]
+    pub fn phys(&self) -> PhysAddr {
+        self.number().phys()
+    }
+
+    /// Returns the binary logarithm of the number of frames.
+    #[inline]
+    pub fn order(&self) -> u8 {
+        (self.state().load(Ordering::Relaxed) >> ORDER_SHIFT) as u8
+    }
+
+    /// Returns the size in bytes.
+    #[inline]
+    pub fn size(&self) -> usize {
+        PAGE_SIZE << self.order()
+    }
+
+    /// Tells whether this is the only handle. Nobody else can make another one then.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        // Acquire pairs with the release in `drop`: the former handles' accesses happened before.
+        self.state().load(Ordering::Acquire) & COUNT_MASK == 1
+    }
+
+    /// Returns the number of handles at some recent moment.
+    #[inline]
+    pub fn ref_count(&self) -> u32 {
+        self.state().load(Ordering::Relaxed) & COUNT_MASK
+    }
+
+    /// Copies bytes out of the block, from `offset` on.
+    ///
+    /// # Panics
+    /// If the range leaves the block; so do the methods below.
+    pub fn read(&self, offset: usize, dst: &mut [u8]) {
+        let src = self.at(offset, dst.len());
+        // SAFETY: `at` checked the range, which this handle keeps alive; `dst` is a valid exclusive buffer and not in a
+        // frame that handles own, to which no references exist (invariant 4).
+        unsafe { arch::memory::copy(dst.as_mut_ptr(), src, dst.len()) }
+    }
+
+    /// Copies bytes into the block, from `offset` on.
+    pub fn write(&self, offset: usize, src: &[u8]) {
+        let dst = self.at(offset, src.len());
+        // SAFETY: as in `read`, with the roles exchanged.
+        unsafe { arch::memory::copy(dst, src.as_ptr(), src.len()) }
+    }
+
+    /// Fills the block with zeroes.
+    pub fn zero(&self) {
+        self.zero_range(0, self.size());
+    }
+
+    /// Fills a part of the block with zeroes.
+    pub fn zero_range(&self, offset: usize, len: usize) {
+        let dst = self.at(offset, len);
+        // SAFETY: `at` checked the range, which this handle keeps alive.
+        unsafe { arch::memory::zero(dst, len) }
+    }
+
+    /// Copies the whole of another block of the same order.
+    pub fn copy_from(&self, src: &Frame) {
+        assert_eq!(self.order(), src.order(), "copy between blocks of different order");
+        self.copy_range(0, src, 0, self.size());
+    }
+
+    /// Copies `len` bytes from `src` at `src_offset` to `offset`. The two ranges must not overlap, else the bytes copied
+    /// are unspecified.
+    pub fn copy_range(&self, offset: usize, src: &Frame, src_offset: usize, len: usize) {
+        let (dst, src) = (self.at(offset, len), src.at(src_offset, len));
+        // SAFETY: `at` checked both ranges, which the two handles keep alive; `copy` allows any overlap.
+        unsafe { arch::memory::copy(dst, src, len) }
+    }
+
+    /// Returns the address in kernel memory of a range of the block.
+    pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
+        let size = self.size();
+        assert!(offset <= size && len <= size - offset, "range {offset}+{len} leaves a block of {size} bytes");
+        arch::memory::assert_current(self.machine);
+        arch::memory::phys_ptr(self.phys()).wrapping_add(offset)
+    }
+
+    /// Gives up the handle without dropping it; the caller keeps the count in trust.
+    #[inline]
+    pub(crate) fn into_raw(self) -> FrameNumber {
+        arch::memory::assert_current(self.machine);
+        ManuallyDrop::new(self).number()
+    }
+
+    /// Takes back a handle.
+    ///
+    /// # Safety
+    /// The number came from [`into_raw`](Self::into_raw), whose count goes to the result: once only.
+    #[inline]
+    pub(crate) unsafe fn from_raw(number: FrameNumber) -> Frame {
+        let number = NonZeroU32::new(number.get()).unwrap_or_else(|| unreachable!("frame 0 is never owned"));
+        Frame { number, machine: arch::memory::machine_tag() }
+    }
+
+    /// Looks at a handle that somebody else keeps in trust.
+    ///
+    /// # Safety
+    /// As [`from_raw`](Self::from_raw), except that the count stays where it is, and stays at least as long as the
+    /// result is used.
+    #[inline]
+    pub(crate) unsafe fn borrow_raw(number: FrameNumber) -> ManuallyDrop<Frame> {
+        // SAFETY: the caller's duty; the count is not given back, because the result is never dropped.
+        ManuallyDrop::new(unsafe { Self::from_raw(number) })
+    }
+
+    /// Sets the count by one who knows that no other handle exists: a page table counts its entries in it.
+    #[inline]
+    pub(crate) fn set_count(&self, count: u32) {
+        let state = self.state();
+        let order = state.load(Ordering::Relaxed) & !COUNT_MASK;
+        state.store(order | count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn state(&self) -> &'static AtomicU32 {
+        arch::memory::assert_current(self.machine);
+        // In range since `claim`; the table never shrinks.
+        &arch::memory::frame_table()[self.number.get() as usize].0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn saturate(state: &AtomicU32) {
+        let _ = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some((old & !COUNT_MASK) | PINNED));
+    }
+
+    fn free(&mut self) {
+        let order = self.order();
+        let first = self.number();
+        for state in &arch::memory::frame_table()[first.index()..first.index() + (1 << order)] {
+            // Release pairs with the acquire in `claim`.
+            state.0.store(FREE, Ordering::Release);
+        }
+        bound::free_frames(first, order);
+    }
+}
+
+impl Clone for Frame {
+    #[inline]
+    fn clone(&self) -> Self {
+        let state = self.state();
+        // Relaxed: a new handle comes from an existing one, which keeps the block alive.
+        let old = state.fetch_add(1, Ordering::Relaxed);
+        if old & COUNT_MASK >= SATURATED {
+            Self::saturate(state);
+        }
+        Frame { number: self.number, machine: self.machine }
+    }
+}
+
+impl Drop for Frame {
+    #[inline]
+    fn drop(&mut self) {
+        let state = self.state();
+        // Alone: nobody can add a handle, so no read-modify-write is needed. Acquire pairs with the release below.
+        if state.load(Ordering::Acquire) & COUNT_MASK == 1 {
+            return self.free();
+        }
+        // Release: what this handle did happens before the block is freed.
+        let old = state.fetch_sub(1, Ordering::Release) & COUNT_MASK;
+        if old >= SATURATED {
+            Self::saturate(state);
+        } else if old == 1 {
+            fence(Ordering::Acquire);
+            self.free();
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} order {} handles {}", self.number(), self.order(), self.ref_count())
+    }
+}
+
+#[cfg(test)]
+mod tests;

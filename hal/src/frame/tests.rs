@@ -1,0 +1,92 @@
+//! Tests of frame ownership.
+
+use super::*;
+use crate::sim::Machine;
+use crate::test_kernel::{FREED, frame};
+
+#[test]
+fn a_frame_cannot_be_claimed_twice() {
+    let first = frame(0);
+    assert_eq!(Frame::claim(first.number(), 0).unwrap_err(), Error::InUse);
+    let number = first.number();
+    drop(first);
+    assert_eq!(Frame::claim(number, 0).unwrap().number(), number);
+}
+
+#[test]
+fn a_block_excludes_its_parts_and_its_parts_exclude_it() {
+    let block = frame(2);
+    let inside = block.number().checked_add(3).unwrap();
+    assert_eq!(Frame::claim(inside, 0).unwrap_err(), Error::InUse);
+    let first = block.number();
+    drop(block);
+    let part = Frame::claim(inside, 0).unwrap();
+    assert_eq!(Frame::claim(first, 2).unwrap_err(), Error::InUse);
+    // What the failed claim took is free again.
+    let other = Frame::claim(first, 1).unwrap();
+    assert_eq!((other.order(), other.size()), (1, 8192));
+    drop(part);
+}
+
+#[test]
+fn a_claim_is_checked() {
+    let machine = Machine::current();
+    assert_eq!(Frame::claim(FrameNumber::new(0), 0).unwrap_err(), Error::InUse);
+    assert_eq!(Frame::claim(FrameNumber::new(3), 1).unwrap_err(), Error::Misaligned);
+    assert_eq!(Frame::claim(FrameNumber::new(0), 13).unwrap_err(), Error::Misaligned);
+    assert_eq!(Frame::claim(FrameNumber::new(1 << 20), 0).unwrap_err(), Error::OutOfRange);
+    assert_eq!(Frame::claim(FrameNumber::new(u32::MAX), 0).unwrap_err(), Error::OutOfRange);
+    machine.fail_allocations_after(1);
+    let _last = Frame::claim(FrameNumber::new(1), 0).unwrap();
+    assert_eq!(Frame::claim(FrameNumber::new(2), 0).unwrap_err(), Error::OutOfMemory);
+}
+
+#[test]
+fn the_last_handle_frees_the_block() {
+    let block = frame(1);
+    let number = block.number();
+    let other = block.clone();
+    assert_eq!(block.ref_count(), 2);
+    drop(block);
+    assert!(FREED.lock().unwrap().is_empty());
+    assert!(other.is_unique());
+    drop(other);
+    assert_eq!(*FREED.lock().unwrap(), [(number, 1)]);
+}
+
+#[test]
+fn a_saturated_frame_is_never_freed() {
+    let block = frame(0);
+    block.set_count(SATURATED);
+    drop(block.clone());
+    for _ in 0..3 {
+        // SAFETY: the frame is leaked by its saturated count; these handles stand for counts that it still has.
+        drop(unsafe { Frame::from_raw(block.number()) });
+    }
+    assert!(block.ref_count() >= SATURATED);
+    drop(block);
+    assert!(FREED.lock().unwrap().is_empty());
+}
+
+#[test]
+fn contents_are_copied_at_any_offset() {
+    let (a, b) = (frame(1), frame(1));
+    a.zero();
+    a.write(4093, b"abcdefghijkl");
+    b.copy_from(&a);
+    let mut bytes = [0; 14];
+    b.read(4092, &mut bytes);
+    assert_eq!(&bytes, b"\0abcdefghijkl\0");
+    b.copy_range(1, &a, 4094, 5);
+    b.read(0, &mut bytes[..7]);
+    assert_eq!(&bytes[..7], b"\0bcdef\0");
+    b.zero_range(2, 3);
+    b.read(0, &mut bytes[..7]);
+    assert_eq!(&bytes[..7], b"\0b\0\0\0f\0");
+}
+
+#[test]
+#[should_panic(expected = "leaves a block")]
+fn a_copy_beyond_the_block_panics() {
+    frame(0).write(4090, b"too long");
+}

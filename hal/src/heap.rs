@@ -1,0 +1,363 @@
+//! Owned kernel memory in pieces of a power of two: [`Slot`], lists of slots, and the global allocator over them.
+//!
+//! Invariants:
+//! 1. A `Slot` owns `size` bytes at an address that is a multiple of `size`; no other slot or frame handle covers them.
+//! 2. All slots cut from one block have the same size and keep that block's one frame handle in trust; the block comes
+//!    back as a [`Frame`] only from all of them together.
+//! 3. A free slot's memory holds nothing but, in its first word, the link of the list that owns it.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SIZE};
+use crate::arch;
+use crate::frame::{self, Frame};
+
+/// Size of the smallest slot in bytes.
+pub const MIN_SLOT: usize = 16;
+/// Size of the largest slot in bytes.
+pub const MAX_SLOT: usize = PAGE_SIZE << MAX_ORDER;
+
+/// Returns the size of the slot that serves a layout: the power of two that covers its size and its alignment.
+#[inline]
+pub const fn slot_size(layout: Layout) -> usize {
+    let bytes = if layout.size() > layout.align() { layout.size() } else { layout.align() };
+    if bytes <= MIN_SLOT { MIN_SLOT } else { bytes.next_power_of_two() }
+}
+
+/// Owned, uninitialised kernel memory of a power-of-two size. Dropping one leaks it.
+#[must_use = "dropping a slot leaks its memory"]
+pub struct Slot {
+    start: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: a slot is plain memory with one owner.
+unsafe impl Send for Slot {}
+// SAFETY: a shared slot gives no access to its memory.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Returns the size in bytes.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns the address, for statistics and colouring.
+    #[inline]
+    pub fn addr(&self) -> usize {
+        self.start.as_ptr() as usize
+    }
+
+    /// Turns a whole block into one slot.
+    pub fn from_frame(frame: Frame) -> Result<Slot, Frame> {
+        if !frame.is_unique() {
+            return Err(frame);
+        }
+        let size = frame.size();
+        let Some(start) = NonNull::new(frame.at(0, size)) else { return Err(frame) };
+        frame.into_raw();
+        Ok(Slot { start, size })
+    }
+
+    /// Turns a slot that is a whole block back into it.
+    pub fn into_frame(self) -> Result<Frame, Slot> {
+        if PAGE_SIZE << self.block_order() != self.size {
+            return Err(self);
+        }
+        // SAFETY: the slot is all of its block and holds the block's handle in trust (invariant 2).
+        Ok(unsafe { Frame::from_raw(self.frame_number()) })
+    }
+
+    /// Returns the first frame of the block that the slot was cut from.
+    #[inline]
+    pub fn frame_number(&self) -> FrameNumber {
+        let number = arch::memory::frame_of_ptr(self.start.as_ptr());
+        FrameNumber::new(number.get() & !((1 << self.block_order()) - 1))
+    }
+
+    fn block_order(&self) -> u8 {
+        frame::order_of_owned(arch::memory::frame_of_ptr(self.start.as_ptr()))
+    }
+
+    /// Gives up the slot as an address; [`from_ptr`](Self::from_ptr) takes it back.
+    #[allow(dead_code, reason = "the global allocator exists on the PC only")]
+    pub(crate) fn into_ptr(self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Takes back a slot.
+    ///
+    /// # Safety
+    /// `start` came from [`into_ptr`](Self::into_ptr) of a slot of this size, and its memory is in use no longer.
+    #[allow(dead_code, reason = "the global allocator exists on the PC only")]
+    pub(crate) unsafe fn from_ptr(start: NonNull<u8>, size: usize) -> Slot {
+        Slot { start, size }
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({:#x}, {} bytes)", self.addr(), self.size)
+    }
+}
+
+/// A last-in first-out list of slots of one size, linked inside their own memory. Dropping a list leaks its slots.
+pub struct SlotList {
+    head: Option<NonNull<Link>>,
+    len: usize,
+    slot_size: usize,
+}
+
+#[repr(C)]
+struct Link {
+    next: Option<NonNull<Link>>,
+}
+
+const _: () = assert!(size_of::<Link>() <= MIN_SLOT && align_of::<Link>() <= MIN_SLOT);
+
+// SAFETY: the list owns its slots, which are `Send`.
+unsafe impl Send for SlotList {}
+// SAFETY: a shared list gives no access to its slots.
+unsafe impl Sync for SlotList {}
+
+impl SlotList {
+    /// Makes an empty list of slots of `slot_size` bytes.
+    ///
+    /// # Panics
+    /// If that is no power of two between [`MIN_SLOT`] and [`MAX_SLOT`].
+    pub const fn new(slot_size: usize) -> Self {
+        assert!(slot_size.is_power_of_two() && slot_size >= MIN_SLOT && slot_size <= MAX_SLOT);
+        Self { head: None, len: 0, slot_size }
+    }
+
+    /// Returns the number of slots.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether no slot is left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Returns the size of each slot.
+    #[inline]
+    pub fn slot_size(&self) -> usize {
+        self.slot_size
+    }
+
+    /// Adds a slot at the front.
+    ///
+    /// # Panics
+    /// If it has another size.
+    #[inline]
+    pub fn push(&mut self, slot: Slot) {
+        assert!(slot.size == self.slot_size, "slot of another size");
+        let link = slot.start.cast::<Link>();
+        // SAFETY: the slot owns at least MIN_SLOT bytes, aligned for `Link`; nothing else uses them (invariant 1).
+        unsafe { link.write(Link { next: self.head }) };
+        self.head = Some(link);
+        self.len += 1;
+    }
+
+    /// Takes the front slot.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Slot> {
+        let link = self.head?;
+        // SAFETY: `push` wrote the link, and the memory has been the list's since.
+        let Link { next } = unsafe { link.read() };
+        self.head = next;
+        self.len -= 1;
+        Some(Slot { start: link.cast(), size: self.slot_size })
+    }
+
+    /// Moves up to `n` slots from the front of `other` to the front of this list; returns how many.
+    pub fn take_from(&mut self, other: &mut SlotList, n: usize) -> usize {
+        let mut moved = 0;
+        while moved < n {
+            let Some(slot) = other.pop() else { break };
+            self.push(slot);
+            moved += 1;
+        }
+        moved
+    }
+}
+
+impl fmt::Debug for SlotList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotList({} of {} bytes)", self.len, self.slot_size)
+    }
+}
+
+/// Cuts a block into slots of `size` bytes, lowest address at the front.
+///
+/// # Errors
+/// Returns the frame if it is shared or smaller than a slot.
+///
+/// # Panics
+/// If `size` is no slot size.
+pub fn slots_of(frame: Frame, size: usize) -> Result<SlotList, Frame> {
+    let mut list = SlotList::new(size);
+    let total = frame.size();
+    if !frame.is_unique() || size > total {
+        return Err(frame);
+    }
+    let Some(start) = NonNull::new(frame.at(0, total)) else { return Err(frame) };
+    frame.into_raw();
+    for i in (0..total / size).rev() {
+        // SAFETY: `i * size` lies within the block of `total` bytes.
+        let slot_start = unsafe { start.add(i * size) };
+        list.push(Slot { start: slot_start, size });
+    }
+    Ok(list)
+}
+
+/// Turns all the slots of one block back into it.
+///
+/// # Errors
+/// Returns the list, in some order, if it is not exactly the slots of one block.
+pub fn reassemble(mut list: SlotList) -> Result<Frame, SlotList> {
+    let Some(first) = list.pop() else { return Err(list) };
+    let number = first.frame_number();
+    let block_size = PAGE_SIZE << first.block_order();
+    list.push(first);
+    if list.len * list.slot_size != block_size {
+        return Err(list);
+    }
+    let mut seen = SlotList::new(list.slot_size);
+    while let Some(slot) = list.pop() {
+        let same = slot.frame_number() == number;
+        seen.push(slot);
+        if !same {
+            seen.take_from(&mut list, usize::MAX);
+            return Err(seen);
+        }
+    }
+    // SAFETY: slots are disjoint and aligned, all of these lie in the block and their sizes add up to it: they are the
+    // whole block, with its handle in trust (invariant 2). They are forgotten here.
+    Ok(unsafe { Frame::from_raw(number) })
+}
+
+#[cfg(target_os = "none")]
+mod global {
+    //! `alloc` through the kernel's heap.
+
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::ptr::{NonNull, null_mut};
+
+    use super::{Slot, slot_size};
+    use crate::upcall::bound;
+
+    struct KernelHeap;
+
+    #[global_allocator]
+    static HEAP: KernelHeap = KernelHeap;
+
+    // SAFETY: memory comes from slots, which are owned, as large and as aligned as `slot_size` says (checked), and stay
+    // allocated until `dealloc` rebuilds the same slot from the same layout.
+    unsafe impl GlobalAlloc for KernelHeap {
+        #[inline]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            match bound::heap_alloc(layout) {
+                Some(slot) => {
+                    assert!(slot.size() == slot_size(layout), "heap slot of a wrong size");
+                    slot.into_ptr().as_ptr()
+                }
+                None => null_mut(),
+            }
+        }
+
+        #[inline]
+        unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+            // SAFETY: the caller's duty: `start` came from `alloc`, which never returns null for it.
+            let start = unsafe { NonNull::new_unchecked(start) };
+            // SAFETY: `alloc` made it from a slot of this size for the same layout.
+            let slot = unsafe { Slot::from_ptr(start, slot_size(layout)) };
+            bound::heap_free(slot);
+        }
+
+        #[inline]
+        unsafe fn realloc(&self, start: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+            let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else { return null_mut() };
+            if slot_size(new_layout) == slot_size(layout) {
+                return start;
+            }
+            // SAFETY: `new_size` is not zero, by the caller's duty.
+            let new = unsafe { self.alloc(new_layout) };
+            if !new.is_null() {
+                // SAFETY: both are valid for the smaller size and distinct allocations.
+                unsafe { new.copy_from_nonoverlapping(start, layout.size().min(new_size)) };
+                // SAFETY: the caller's duty.
+                unsafe { self.dealloc(start, layout) };
+            }
+            new
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kernel::frame;
+
+    #[test]
+    fn slot_sizes_are_powers_of_two_that_cover_the_layout() {
+        for (size, align, expected) in
+            [(0, 1, 16), (1, 1, 16), (16, 8, 16), (17, 8, 32), (24, 64, 64), (4097, 1, 8192)]
+        {
+            assert_eq!(slot_size(Layout::from_size_align(size, align).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn slots_come_out_in_address_order_and_go_back_whole() {
+        let block = frame(1);
+        let number = block.number();
+        let mut list = slots_of(block, 512).unwrap();
+        assert_eq!(list.len(), 16);
+        let first = list.pop().unwrap();
+        let second = list.pop().unwrap();
+        assert_eq!(second.addr() - first.addr(), 512);
+        assert_eq!((first.frame_number(), second.frame_number()), (number, number));
+        let mut list = reassemble(list).expect_err("two slots are missing");
+        assert_eq!(list.len(), 14);
+        list.push(first);
+        list.push(second);
+        let block = reassemble(list).unwrap();
+        assert_eq!((block.number(), block.order()), (number, 1));
+    }
+
+    #[test]
+    fn slots_of_two_frames_are_no_frame() {
+        let mut a = slots_of(frame(0), 2048).unwrap();
+        let mut b = slots_of(frame(0), 2048).unwrap();
+        let (from_a, from_b) = (a.pop().unwrap(), b.pop().unwrap());
+        a.push(from_b);
+        b.push(from_a);
+        let (a, b) = (reassemble(a).unwrap_err(), reassemble(b).unwrap_err());
+        assert_eq!((a.len(), b.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_shared_frame_is_not_cut() {
+        let block = frame(0);
+        let other = block.clone();
+        let block = slots_of(block, 64).unwrap_err();
+        drop(other);
+        assert_eq!(slots_of(block, 64).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_whole_block_is_one_slot() {
+        let slot = Slot::from_frame(frame(3)).unwrap();
+        assert_eq!(slot.size(), 8 * PAGE_SIZE);
+        assert_eq!(slot.into_frame().unwrap().order(), 3);
+        let slot = slots_of(frame(0), 256).unwrap().pop().unwrap();
+        assert!(slot.into_frame().is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! One page-table entry, and a table of 512.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::addr::{FrameNumber, PAGE_SHIFT, PhysAddr};
+use crate::arch;
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::upcall::bound;
+
+use super::flags::PageFlags;
+
+/// Entries in a table.
+pub(crate) const ENTRIES: usize = 512;
+/// Level of the root; leaves of 4 KiB are at level 0.
+pub(crate) const ROOT_LEVEL: u32 = 3;
+
+const PRESENT: u64 = 1;
+/// Software: the entry is not present but owns a frame.
+const HELD: u64 = 1 << 10;
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// Intermediate entries allow all; leaves decide. The accessed bit spares the MMU a write.
+const TABLE: u64 = PRESENT | 1 << 1 | 1 << 2 | 1 << 5;
+
+/// Returns the bytes that an entry of this level covers.
+pub(super) const fn span(level: u32) -> usize {
+    1 << (PAGE_SHIFT + 9 * level)
+}
+
+/// Returns which entry of a table of this level an address falls into.
+pub(crate) const fn index(addr: usize, level: u32) -> usize {
+    (addr >> (PAGE_SHIFT + 9 * level)) & (ENTRIES - 1)
+}
+
+/// The value of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Entry(pub(crate) u64);
+
+impl Entry {
+    pub(crate) const ABSENT: Entry = Entry(0);
+
+    /// Makes a leaf of a user table.
+    #[inline]
+    pub(super) fn leaf(frame: FrameNumber, flags: PageFlags) -> Entry {
+        if flags.contains(PageFlags::USER_ACCESS) {
+            Entry(frame.phys().get() | flags.bits() | PRESENT)
+        } else {
+            Entry((frame.phys().get() ^ ADDRESS) | flags.bits() | HELD)
+        }
+    }
+
+    /// Makes an entry that points to the next table.
+    #[inline]
+    pub(super) fn table(frame: FrameNumber) -> Entry {
+        Entry(frame.phys().get() | TABLE)
+    }
+
+    #[inline]
+    pub(crate) fn is_absent(self) -> bool {
+        self.0 & (PRESENT | HELD) == 0
+    }
+
+    /// Tells whether the MMU uses the entry.
+    #[inline]
+    pub(crate) fn is_present(self) -> bool {
+        self.0 & PRESENT != 0
+    }
+
+    /// Returns the frame of an entry that is not absent.
+    #[inline]
+    pub(crate) fn frame(self) -> FrameNumber {
+        let address = if self.is_present() { self.0 } else { self.0 ^ ADDRESS } & ADDRESS;
+        FrameNumber::new((address >> PAGE_SHIFT) as u32)
+    }
+
+    #[inline]
+    pub(crate) fn flags(self) -> PageFlags {
+        PageFlags::from_bits_truncate(self.0)
+    }
+
+    /// Returns a leaf of the same frame with other flags.
+    #[inline]
+    pub(super) fn with_flags(self, flags: PageFlags) -> Entry {
+        Entry::leaf(self.frame(), flags)
+    }
+
+    /// Tells whether a CPU may have the entry cached: it caches only what it has marked accessed (SDM 4.8, 4.10.2.3).
+    #[inline]
+    pub(super) fn may_be_cached(self) -> bool {
+        self.is_present() && self.flags().contains(PageFlags::ACCESSED)
+    }
+}
+
+/// A reference to a table. Carries the frame's number for its count of entries.
+#[derive(Clone, Copy)]
+pub(crate) struct Table<'a> {
+    pub(super) number: FrameNumber,
+    pub(crate) entries: &'a [AtomicU64; ENTRIES],
+}
+
+impl<'a> Table<'a> {
+    /// Looks at the table in this frame.
+    ///
+    /// # Safety
+    /// The frame is used as a page table for at least `'a`: accessed by atomic operations alone.
+    #[inline]
+    pub(crate) unsafe fn at(number: FrameNumber) -> Table<'a> {
+        let start = arch::memory::phys_ptr(PhysAddr::new(number.phys().get())).cast::<[AtomicU64; ENTRIES]>();
+        // SAFETY: a frame is as large and as aligned as a table, and by the caller's duty shared only as atomics.
+        Table { number, entries: unsafe { &*start } }
+    }
+
+    /// Allocates an empty table; the caller owns its frame's handle.
+    pub(super) fn allocate() -> Result<Table<'a>, Error> {
+        let frame = bound::alloc_frames(0).ok_or(Error::OutOfMemory)?;
+        // A handle left outside could forge entries.
+        if frame.order() != 0 || !frame.is_unique() {
+            return Err(Error::InUse);
+        }
+        frame.zero();
+        // SAFETY: the only handle goes into the table's entry, so nothing but the walker reaches the frame.
+        Ok(unsafe { Table::at(frame.into_raw()) })
+    }
+
+    #[inline]
+    pub(super) fn load(self, index: usize) -> Entry {
+        // Relaxed: entries change under the owner's exclusive reference; only the MMU's A and D bits race.
+        Entry(self.entries[index].load(Ordering::Relaxed))
+    }
+
+    /// Stores into an absent entry. Release: the frame's contents and the tables below are complete when another CPU's
+    /// MMU sees it.
+    #[inline]
+    pub(super) fn store(self, index: usize, entry: Entry) {
+        self.entries[index].store(entry.0, Ordering::Release);
+    }
+
+    /// Replaces an entry that the MMU may be changing. Sequentially consistent: pairs with the CPU mask in `activate`.
+    #[inline]
+    pub(super) fn swap(self, index: usize, entry: Entry) -> Entry {
+        Entry(self.entries[index].swap(entry.0, Ordering::SeqCst))
+    }
+
+    /// Changes an entry, keeping what the MMU adds meanwhile; returns the old value.
+    #[inline]
+    pub(super) fn update(self, index: usize, change: impl Fn(Entry) -> Entry) -> Entry {
+        let mut old = self.load(index);
+        loop {
+            let new = change(old);
+            if new == old {
+                return old;
+            }
+            let slot = &self.entries[index];
+            match slot.compare_exchange(old.0, new.0, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => return old,
+                Err(seen) => old = Entry(seen),
+            }
+        }
+    }
+
+    /// Returns the table behind an entry.
+    ///
+    /// # Safety
+    /// This is a table of level 1 or higher whose sub-tables live for `'a`.
+    #[inline]
+    pub(super) unsafe fn child(self, index: usize) -> Option<Table<'a>> {
+        let entry = self.load(index);
+        // SAFETY: above level 0 a present entry owns a table, by the caller's duty for long enough.
+        entry.is_present().then(|| unsafe { Table::at(entry.frame()) })
+    }
+
+    /// Adds to the number of entries in use.
+    #[inline]
+    pub(super) fn count_add(self, n: u32) {
+        // SAFETY: the entry that owns the table keeps its handle.
+        let frame = unsafe { Frame::borrow_raw(self.number) };
+        frame.set_count(frame.ref_count() + n);
+    }
+
+    /// Subtracts from the number of entries in use.
+    #[inline]
+    pub(super) fn count_sub(self, n: u32) {
+        // SAFETY: the entry that owns the table keeps its handle.
+        let frame = unsafe { Frame::borrow_raw(self.number) };
+        frame.set_count(frame.ref_count() - n);
+    }
+
+    /// Tells whether no entry is in use.
+    #[inline]
+    pub(super) fn is_empty(self) -> bool {
+        // SAFETY: the entry that owns the table keeps its handle.
+        unsafe { Frame::borrow_raw(self.number) }.is_unique()
+    }
+}

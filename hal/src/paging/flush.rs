@@ -1,0 +1,99 @@
+//! Batched invalidation: what must not be reused before every CPU has forgotten it.
+
+use arrayvec::ArrayVec;
+
+use crate::arch;
+use crate::frame::Frame;
+
+use super::entry::Entry;
+use super::space::SpaceRef;
+
+/// Pages invalidated one by one; beyond that the whole space is flushed.
+const MAX_PAGES: usize = 32;
+/// Frames kept back before the flush is done early.
+const MAX_FRAMES: usize = 128;
+
+/// Translations to be flushed and the frames behind them.
+///
+/// [`finish`](Self::finish), or the drop, invalidates them on this CPU and on all others that use the space, and only
+/// then drops the frames. One flush may serve several changes; a change of another space finishes the former first.
+#[must_use = "dropping it flushes at once"]
+#[derive(Debug, Default)]
+pub struct TlbFlush {
+    space: Option<SpaceRef>,
+    pages: ArrayVec<usize, MAX_PAGES>,
+    all: bool,
+    frames: ArrayVec<Frame, MAX_FRAMES>,
+}
+
+impl TlbFlush {
+    /// Makes an empty batch.
+    #[inline]
+    pub const fn new() -> Self {
+        Self { space: None, pages: ArrayVec::new_const(), all: false, frames: ArrayVec::new_const() }
+    }
+
+    /// Flushes everything collected and drops the frames. The batch is empty and usable again.
+    pub fn finish(&mut self) {
+        if let Some(space) = self.space.take()
+            && (self.all || !self.pages.is_empty())
+        {
+            let pages = if self.all { &[][..] } else { &self.pages[..] };
+            if space.is_loaded_here() {
+                if pages.is_empty() {
+                    arch::paging::invalidate_all();
+                }
+                pages.iter().for_each(|&page| arch::paging::invalidate_page(page));
+            }
+            let others = space.other_cpus();
+            if !others.is_empty() {
+                arch::paging::shootdown(others, pages);
+            }
+        }
+        self.pages.clear();
+        self.all = false;
+        self.frames.clear();
+    }
+
+    /// Starts collecting for a space.
+    pub(super) fn begin(&mut self, space: &SpaceRef) {
+        if self.space.as_ref() != Some(space) {
+            self.finish();
+            self.space = Some(space.clone());
+        }
+    }
+
+    /// Adds a page whose entry had this value.
+    #[inline]
+    pub(super) fn page(&mut self, page: usize, old: Entry) {
+        if old.may_be_cached() && !self.all && self.pages.try_push(page).is_err() {
+            self.all = true;
+        }
+    }
+
+    /// Adds a frame that an entry owned. The entry has been changed and its page added already.
+    #[inline]
+    pub(super) fn frame(&mut self, frame: Frame) {
+        if let Err(refused) = self.frames.try_push(frame) {
+            let space = self.space.clone();
+            self.finish();
+            self.space = space;
+            self.frames.push(refused.element());
+        }
+    }
+
+    /// Adds an intermediate table that has been detached. CPUs cache such entries too; any invalidation drops them
+    /// (SDM 4.10.4.1).
+    pub(super) fn table(&mut self, page: usize, table: Frame) {
+        if !self.all && self.pages.is_empty() {
+            self.pages.push(page);
+        }
+        self.frame(table);
+    }
+}
+
+impl Drop for TlbFlush {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,201 @@
+//! One user address space's table: single pages.
+
+use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, is_page_aligned};
+use crate::error::Error;
+use crate::frame::Frame;
+
+use super::entry::{Entry, ROOT_LEVEL, Table, index};
+use super::flags::PageFlags;
+use super::flush::TlbFlush;
+use super::space::SpaceRef;
+
+/// The right to change one address space's mappings. Dropping it leaves the mappings to the last [`SpaceRef`].
+#[derive(Debug)]
+pub struct PageTable {
+    pub(super) space: SpaceRef,
+}
+
+impl PageTable {
+    /// Makes an address space with an empty user half.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: no frame for the root.
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self { space: SpaceRef::new()? })
+    }
+
+    /// Returns the handle by which CPUs load the space.
+    pub fn space(&self) -> SpaceRef {
+        self.space.clone()
+    }
+
+    /// Maps an unmapped page; the entry takes the frame's handle. The frame is dropped on failure.
+    ///
+    /// # Errors
+    /// - `Misaligned`, `OutOfRange`: `page` is not the address of a page below `USER_END`.
+    /// - `Unsupported`: flags that a user page cannot have (`GLOBAL`, or `WRITE` with `COPY_ON_WRITE`), or a block of
+    ///   more than one frame.
+    /// - `AlreadyMapped`: there is a mapping, which stays.
+    /// - `OutOfMemory`: no frame for an intermediate table.
+    pub fn map(&mut self, page: usize, frame: Frame, flags: PageFlags) -> Result<(), Error> {
+        check_page(page)?;
+        check_leaf(&frame, flags)?;
+        let leaf = self.leaf_or_new(page)?;
+        let i = index(page, 0);
+        if !leaf.load(i).is_absent() {
+            return Err(Error::AlreadyMapped);
+        }
+        leaf.store(i, Entry::leaf(frame.into_raw(), flags));
+        leaf.count_add(1);
+        Ok(())
+    }
+
+    /// Returns the frame and the flags of a page, another handle of the frame.
+    pub fn get(&self, page: usize) -> Option<(Frame, PageFlags)> {
+        let entry = self.entry(page)?;
+        // SAFETY: the entry keeps its handle as long as `self` is borrowed.
+        let frame = unsafe { Frame::borrow_raw(entry.frame()) };
+        Some(((*frame).clone(), entry.flags()))
+    }
+
+    /// Returns the flags of a page.
+    pub fn flags(&self, page: usize) -> Option<PageFlags> {
+        self.entry(page).map(Entry::flags)
+    }
+
+    /// Returns the physical address behind a byte that user mode may read.
+    pub fn translate(&self, addr: usize) -> Option<PhysAddr> {
+        let entry = self.entry(addr).filter(|entry| entry.is_present())?;
+        entry.frame().phys().checked_add((addr % PAGE_SIZE) as u64)
+    }
+
+    /// Maps a page to another frame, whether or not it is mapped; the former frame goes to `flush`.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map), without `AlreadyMapped`.
+    pub fn replace(
+        &mut self,
+        page: usize,
+        frame: Frame,
+        flags: PageFlags,
+        flush: &mut TlbFlush,
+    ) -> Result<(), Error> {
+        check_page(page)?;
+        check_leaf(&frame, flags)?;
+        let leaf = self.leaf_or_new(page)?;
+        let old = leaf.swap(index(page, 0), Entry::leaf(frame.into_raw(), flags));
+        if old.is_absent() {
+            leaf.count_add(1);
+        } else {
+            flush.begin(&self.space);
+            flush.page(page, old);
+            // SAFETY: the entry owned this handle, and has been overwritten.
+            flush.frame(unsafe { Frame::from_raw(old.frame()) });
+        }
+        Ok(())
+    }
+
+    /// Gives a mapped page these flags; `ACCESSED` and `DIRTY` are added to what the entry has.
+    ///
+    /// # Errors
+    /// `NotMapped`; `Unsupported` as in [`map`](Self::map).
+    pub fn set_flags(&mut self, page: usize, flags: PageFlags, flush: &mut TlbFlush) -> Result<(), Error> {
+        if !flags.fit_user() {
+            return Err(Error::Unsupported);
+        }
+        let (leaf, i) = self.mapped(page)?;
+        let kept = PageFlags::ACCESSED | PageFlags::DIRTY;
+        let old = leaf.update(i, |old| old.with_flags(flags | (old.flags() & kept)));
+        flush.begin(&self.space);
+        flush.page(page, old);
+        Ok(())
+    }
+
+    /// Makes a copy-on-write page writable in place, if nobody else has its frame; tells whether it did. A CPU that
+    /// still has the read-only entry takes a spurious fault, no more, so nothing is flushed.
+    pub fn cow_reuse(&mut self, page: usize) -> bool {
+        let Ok((leaf, i)) = self.mapped(page) else { return false };
+        let entry = leaf.load(i);
+        // SAFETY: the entry keeps its handle: `self` is borrowed exclusively.
+        let unique = unsafe { Frame::borrow_raw(entry.frame()) }.is_unique();
+        if !entry.flags().contains(PageFlags::COPY_ON_WRITE) || !unique {
+            return false;
+        }
+        leaf.update(i, |old| {
+            old.with_flags(old.flags().difference(PageFlags::COPY_ON_WRITE) | PageFlags::WRITE)
+        });
+        true
+    }
+
+    /// Unmaps one page, flushes it everywhere and returns its frame.
+    ///
+    /// # Errors
+    /// `NotMapped`.
+    pub fn unmap(&mut self, page: usize) -> Result<Frame, Error> {
+        let (frame, _) = self.get(page).filter(|_| is_page_aligned(page)).ok_or(Error::NotMapped)?;
+        let mut flush = TlbFlush::new();
+        self.unmap_range(page..page + PAGE_SIZE, &mut flush);
+        flush.finish();
+        Ok(frame)
+    }
+
+    /// Returns the entry for an address, unless it is absent.
+    fn entry(&self, addr: usize) -> Option<Entry> {
+        let entry = self.leaf(addr)?.load(index(addr, 0));
+        (!entry.is_absent()).then_some(entry)
+    }
+
+    fn mapped(&mut self, page: usize) -> Result<(Table<'_>, usize), Error> {
+        check_page(page)?;
+        let leaf = self.leaf(page).ok_or(Error::NotMapped)?;
+        let i = index(page, 0);
+        if leaf.load(i).is_absent() { Err(Error::NotMapped) } else { Ok((leaf, i)) }
+    }
+
+    /// Returns the table of level 0 for a user address, if there is one.
+    #[inline]
+    pub(super) fn leaf(&self, addr: usize) -> Option<Table<'_>> {
+        if addr >= USER_END {
+            return None;
+        }
+        let mut table = self.space.root_table();
+        for level in (1..=ROOT_LEVEL).rev() {
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            table = unsafe { table.child(index(addr, level)) }?;
+        }
+        Some(table)
+    }
+
+    /// Returns the table of level 0 for a user address (checked by the caller), making what is missing.
+    #[inline]
+    pub(super) fn leaf_or_new(&mut self, addr: usize) -> Result<Table<'_>, Error> {
+        let mut table = self.space.root_table();
+        for level in (1..=ROOT_LEVEL).rev() {
+            let i = index(addr, level);
+            // SAFETY: as in `leaf`.
+            table = match unsafe { table.child(i) } {
+                Some(child) => child,
+                None => {
+                    let child = Table::allocate()?;
+                    table.store(i, Entry::table(child.number));
+                    if level != ROOT_LEVEL {
+                        table.count_add(1);
+                    }
+                    child
+                }
+            };
+        }
+        Ok(table)
+    }
+}
+
+fn check_page(page: usize) -> Result<(), Error> {
+    if page >= USER_END {
+        return Err(Error::OutOfRange);
+    }
+    if is_page_aligned(page) { Ok(()) } else { Err(Error::Misaligned) }
+}
+
+fn check_leaf(frame: &Frame, flags: PageFlags) -> Result<(), Error> {
+    if flags.fit_user() && frame.order() == 0 { Ok(()) } else { Err(Error::Unsupported) }
+}

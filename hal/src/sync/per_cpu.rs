@@ -1,0 +1,244 @@
+//! Data with one instance per CPU, and (on the host) statics with one instance per simulated machine.
+//!
+//! A kernel thread keeps its CPU from one blocking point to the next, so a reference got from [`PerCpu::get`] is this
+//! CPU's until then. It stays valid afterwards: the areas live for ever.
+//!
+//! On the PC the statics of [`per_cpu!`](crate::per_cpu) form the section `.percpu`, a template that start-up copies for
+//! every CPU before the first access; the instance is found by adding one offset. On the host a machine makes its
+//! instances at the first access.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(not(target_os = "none"))]
+pub use host::{PerCpu, PerMachine};
+#[cfg(target_os = "none")]
+pub use pc::PerCpu;
+
+#[cfg(target_os = "none")]
+mod pc {
+    use core::cell::UnsafeCell;
+    use core::ptr::with_exposed_provenance;
+
+    use crate::arch;
+    use crate::cpu::CpuId;
+
+    /// A static with one instance per CPU; made by [`per_cpu!`](crate::per_cpu).
+    #[repr(transparent)]
+    pub struct PerCpu<T> {
+        /// The template, never accessed. The cell makes the section writable whatever `T` is.
+        template: UnsafeCell<T>,
+    }
+
+    // SAFETY: instances are shared between CPUs through `on` and `iter` only as `&T`.
+    unsafe impl<T: Sync> Sync for PerCpu<T> {}
+
+    impl<T: Sync> PerCpu<T> {
+        /// Makes the template.
+        ///
+        /// # Safety
+        /// The result becomes a static in section `.percpu`.
+        #[doc(hidden)]
+        pub const unsafe fn in_section(value: T) -> Self {
+            Self { template: UnsafeCell::new(value) }
+        }
+
+        /// Returns this CPU's instance.
+        #[inline(always)]
+        pub fn get(&'static self) -> &'static T {
+            self.at(arch::cpu::local_offset())
+        }
+
+        /// Returns a CPU's instance.
+        ///
+        /// # Panics
+        /// If there is no such CPU.
+        pub fn on(&'static self, cpu: CpuId) -> &'static T {
+            assert!(cpu.index() < crate::cpu::count());
+            self.at(arch::cpu::local_offset_of(cpu))
+        }
+
+        /// Iterates over the instances of all CPUs.
+        pub fn iter(&'static self) -> impl Iterator<Item = &'static T> {
+            crate::cpu::all().map(|cpu| self.on(cpu))
+        }
+
+        #[inline(always)]
+        fn at(&'static self, offset: usize) -> &'static T {
+            let addr = (&raw const self.template).expose_provenance().wrapping_add(offset);
+            // SAFETY: `offset` leads from the template section to a CPU's copy of it, which holds a bitwise copy of a
+            // constant `T`, is never moved or freed, and is accessed only as `&T`.
+            unsafe { &*with_exposed_provenance::<T>(addr) }
+        }
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+mod host {
+    use std::boxed::Box;
+    use std::ops::Deref;
+
+    use crate::arch::host::{StaticKey, machine};
+    use crate::cpu::CpuId;
+
+    /// A static with one instance per simulated machine; made by [`machine_static!`](crate::machine_static).
+    pub struct PerMachine<T> {
+        key: StaticKey,
+        make: fn() -> T,
+    }
+
+    impl<T: Send + Sync + 'static> PerMachine<T> {
+        /// Makes the static; `make` runs at a machine's first access.
+        pub const fn new(make: fn() -> T) -> Self {
+            Self { key: StaticKey::new(), make }
+        }
+
+        /// Returns the instance of the machine that this thread belongs to.
+        pub fn get(&'static self) -> &'static T {
+            machine().static_value(&self.key, self.make)
+        }
+    }
+
+    impl<T: Send + Sync + 'static> Deref for PerMachine<T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            machine().static_value(&self.key, self.make)
+        }
+    }
+
+    /// A static with one instance per CPU; made by [`per_cpu!`](crate::per_cpu).
+    pub struct PerCpu<T> {
+        key: StaticKey,
+        make: fn() -> T,
+    }
+
+    impl<T: Send + Sync + 'static> PerCpu<T> {
+        /// Makes the static; `make` runs once per CPU at a machine's first access.
+        pub const fn new(make: fn() -> T) -> Self {
+            Self { key: StaticKey::new(), make }
+        }
+
+        fn all(&self) -> &'static [T] {
+            let make = self.make;
+            machine().static_value::<Box<[T]>>(&self.key, || crate::cpu::all().map(|_| make()).collect())
+        }
+
+        /// Returns this CPU's instance.
+        pub fn get(&'static self) -> &'static T {
+            &self.all()[crate::cpu::id().index()]
+        }
+
+        /// Returns a CPU's instance.
+        ///
+        /// # Panics
+        /// If there is no such CPU.
+        pub fn on(&'static self, cpu: CpuId) -> &'static T {
+            &self.all()[cpu.index()]
+        }
+
+        /// Iterates over the instances of all CPUs.
+        pub fn iter(&'static self) -> impl Iterator<Item = &'static T> {
+            self.all().iter()
+        }
+    }
+}
+
+/// Declares statics with one instance per CPU: `per_cpu! { static NAME: Type = constant; }` makes a
+/// [`PerCpu<Type>`](crate::sync::PerCpu).
+#[cfg(target_os = "none")]
+#[macro_export]
+macro_rules! per_cpu {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {$(
+        $(#[$meta])*
+        #[unsafe(link_section = ".percpu")]
+        $vis static $name: $crate::sync::PerCpu<$type> = {
+            #[allow(clippy::declare_interior_mutable_const)]
+            const INITIAL: $type = $init;
+            // SAFETY: this static lies in section `.percpu`.
+            unsafe { $crate::sync::PerCpu::in_section(INITIAL) }
+        };
+    )*};
+}
+
+/// Declares statics with one instance per CPU: `per_cpu! { static NAME: Type = constant; }` makes a
+/// [`PerCpu<Type>`](crate::sync::PerCpu).
+#[cfg(not(target_os = "none"))]
+#[macro_export]
+macro_rules! per_cpu {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {$(
+        $(#[$meta])*
+        $vis static $name: $crate::sync::PerCpu<$type> = $crate::sync::PerCpu::new(|| $init);
+    )*};
+}
+
+/// Declares statics that belong to the machine: on the PC plain statics, on the host one instance for each simulated
+/// machine, so that tests in one process do not meet. `machine_static! { static NAME: Type = constant; }`.
+#[cfg(target_os = "none")]
+#[macro_export]
+macro_rules! machine_static {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {$(
+        $(#[$meta])*
+        $vis static $name: $type = $init;
+    )*};
+}
+
+/// Declares statics that belong to the machine: on the PC plain statics, on the host one instance for each simulated
+/// machine, so that tests in one process do not meet. `machine_static! { static NAME: Type = constant; }`.
+#[cfg(not(target_os = "none"))]
+#[macro_export]
+macro_rules! machine_static {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {$(
+        $(#[$meta])*
+        $vis static $name: $crate::sync::PerMachine<$type> = $crate::sync::PerMachine::new(|| $init);
+    )*};
+}
+
+/// A value for the use of one CPU, without a lock; the content of a [`per_cpu!`](crate::per_cpu) static.
+///
+/// [`with`](Self::with) is not reentrant, neither directly nor from an interrupt handler, and its closure must not
+/// block; a breach panics, it never gives two references.
+pub struct CpuLocal<T> {
+    busy: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `busy` gives the value to one user at a time.
+unsafe impl<T: Send> Sync for CpuLocal<T> {}
+// SAFETY: moving the cell moves the value.
+unsafe impl<T: Send> Send for CpuLocal<T> {}
+
+impl<T> CpuLocal<T> {
+    /// Makes a value.
+    pub const fn new(value: T) -> Self {
+        Self { busy: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    /// Calls `f` with the value.
+    ///
+    /// # Panics
+    /// If the value is in use.
+    #[inline(always)]
+    #[track_caller]
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // Plain read and write would do where only this CPU comes here (an interrupt in between is over before the
+        // write), but nothing forces a caller to use its own CPU's instance.
+        assert!(!self.busy.swap(true, Ordering::Acquire), "CpuLocal used while in use");
+        struct Release<'a>(&'a AtomicBool);
+        impl Drop for Release<'_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Release);
+            }
+        }
+        let _release = Release(&self.busy);
+        // SAFETY: this call set `busy`, so nobody else has a reference until it clears it.
+        f(unsafe { &mut *self.value.get() })
+    }
+}
+
+impl<T> fmt::Debug for CpuLocal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CpuLocal").field("busy", &self.busy.load(Ordering::Relaxed)).finish_non_exhaustive()
+    }
+}
