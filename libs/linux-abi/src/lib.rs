@@ -1,3 +1,19 @@
-//! See Cargo.toml.
+//! The vocabulary of the Linux system-call ABI on x86-64: numbers, flags and structures, by subject.
+//!
+//! One module per subject, named as the header or the manual page is; Linux terms keep Linux names. Structures are
+//! `repr(C)` without implicit padding and convert to and from bytes through `zerocopy`, so copying one to user space
+//! leaks nothing and every bit pattern that comes from there is a valid value. Nothing here acts: a few pure helpers
+//! decode what the kernel of Linux decodes.
+//!
+//! Source: the user-space headers (`uapi`) and sections 2 and 7 of the Linux manual pages. The tests compare with the
+//! `libc` crate.
 #![no_std]
 #![forbid(unsafe_code)]
+
+pub mod errno;
+pub mod limits;
+pub mod nr;
+pub mod open;
+pub mod stat;
+pub mod statfs;
+pub mod time;
