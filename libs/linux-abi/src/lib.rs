@@ -10,10 +10,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
+pub mod access;
+pub mod dirent;
+pub mod epoll;
 pub mod errno;
+pub mod eventfd;
+pub mod fcntl;
 pub mod limits;
+pub mod mount;
 pub mod nr;
 pub mod open;
+pub mod poll;
+pub mod seek;
+pub mod select;
 pub mod stat;
 pub mod statfs;
 pub mod time;
+pub mod uio;
+pub mod xattr;
