@@ -13,18 +13,33 @@
 #[cfg(test)]
 extern crate std;
 
+/// Declares documented constants of one type, one a line.
+macro_rules! consts {
+    ($type:ty; $($name:ident = $value:expr, $doc:literal;)*) => {
+        $(
+            #[doc = $doc]
+            pub const $name: $type = $value;
+        )*
+    };
+}
+
 pub mod access;
+pub mod auxv;
 pub mod dirent;
 pub mod epoll;
 pub mod errno;
 pub mod eventfd;
 pub mod fcntl;
+pub mod ioctl;
 pub mod limits;
+pub mod mman;
 pub mod mount;
 pub mod nr;
 pub mod open;
 pub mod poll;
+pub mod reboot;
 pub mod resource;
+pub mod sched;
 pub mod seek;
 pub mod select;
 pub mod sigframe;
@@ -32,7 +47,10 @@ pub mod siginfo;
 pub mod signal;
 pub mod stat;
 pub mod statfs;
+pub mod sysinfo;
+pub mod termios;
 pub mod time;
 pub mod uio;
+pub mod utsname;
 pub mod wait;
 pub mod xattr;
