@@ -1,3 +1,60 @@
-//! Build, run, test and check Exo-OS.
+//! Build, run, test and check Exo-OS: every command of `cargo xtask`.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod build;
+mod cmd;
+mod link;
+mod packages;
+mod paths;
+mod symbols;
+mod sysroot;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask run                      a BusyBox shell on Exo-OS, in this terminal
+  cargo xtask run -- ls -l /           run one program, end with its exit status
+  cargo xtask run --smp 4 --mem 1G     four CPUs, 1 GiB
+  cargo xtask run --gdb                stop before the first instruction, wait for gdb
+  cargo xtask build                    only build the kernel image; its path is the last line
+";
+
+/// Build, run, test and check Exo-OS.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the kernel image and print its path as the last line.
+    Build(build::Args),
+}
+
+fn main() -> ExitCode {
+    if link::is_linker_call() {
+        return report(link::main().map(|()| ExitCode::SUCCESS));
+    }
+    let Some(command) = Cli::parse().command else {
+        // Printing help can only fail if standard output is gone; nobody is there to be told.
+        let _ = Cli::command().print_help();
+        return ExitCode::SUCCESS;
+    };
+    report(match command {
+        Command::Build(args) => build::main(&args).map(|()| ExitCode::SUCCESS),
+    })
+}
+
+/// Prints an error with its causes, if there is one, and turns the outcome into an exit status.
+fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
