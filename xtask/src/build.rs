@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Which compiler to use.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) toolchain: Choice,
+    /// Print nothing if there is nothing to do.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 /// Builds the image and prints its path.
@@ -36,14 +39,22 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 pub(crate) fn image(args: &Args) -> Result<PathBuf> {
     let toolchain = Toolchain::find(args.toolchain)?;
     let profile = if args.debug { "dev" } else { "release" };
-    cmd::progress(format!("building the kernel ({profile}) with {}", toolchain.describe()));
+    let text = format!("building the kernel ({profile}) with {}", toolchain.describe());
     let mut command = cargo(&toolchain, "build")?;
-    cmd::run_quietly(command.args(["--profile", profile]))?;
+    command.args(["--profile", profile]);
+    if args.quiet {
+        cmd::run_patiently(command.arg("--quiet"), &text)?;
+    } else {
+        cmd::progress(text);
+        cmd::run_quietly(&mut command)?;
+    }
 
     let dir = if args.debug { "debug" } else { "release" };
     let image = paths::kernel_target().join(TARGET).join(dir).join("exo-os");
     let size = loaded_size(&image)?;
-    cmd::progress(format!("the image takes {} KiB when loaded", size.div_ceil(1024)));
+    if !args.quiet {
+        cmd::progress(format!("the image takes {} KiB when loaded", size.div_ceil(1024)));
+    }
     Ok(image)
 }
 

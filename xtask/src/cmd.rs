@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,6 +31,31 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
     run(command.stdout(std::io::stderr()))
 }
 
+/// Runs `command` to its end and prints the progress line `text` only if that takes longer than a moment.
+///
+/// # Errors
+/// If it cannot be started or does not succeed.
+pub(crate) fn run_patiently(command: &mut Command, text: &str) -> Result<()> {
+    command.stdout(std::io::stderr());
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", show(command)))?;
+    let started = Instant::now();
+    let mut told = false;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if !told && started.elapsed() > Duration::from_secs(1) {
+            progress(text);
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    if !status.success() {
+        bail!("{} failed ({status})", show(command));
+    }
+    Ok(())
+}
+
 /// Runs `command` and returns what it wrote to standard output.
 ///
 /// # Errors
@@ -49,11 +75,6 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 /// If it cannot be started.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", show(command)))
-}
-
-/// Returns whether `command` can be started and succeeds; what it prints is dropped.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
-    output(command).is_ok_and(|output| output.status.success())
 }
 
 /// Formats a command as one would type it, without its environment.

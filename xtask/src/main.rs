@@ -3,11 +3,19 @@
 
 mod build;
 mod cmd;
+mod cpio;
+mod filter;
 mod link;
+mod linux;
 mod packages;
 mod paths;
+mod qemu;
+mod rootfs;
+mod run;
+mod scratch;
 mod symbols;
 mod sysroot;
+mod terminal;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -20,6 +28,7 @@ Examples:
   cargo xtask run -- ls -l /           run one program, end with its exit status
   cargo xtask run --smp 4 --mem 1G     four CPUs, 1 GiB
   cargo xtask run --gdb                stop before the first instruction, wait for gdb
+  cargo xtask run --kernel linux       the same on Debian's Linux, to compare
   cargo xtask build                    only build the kernel image; its path is the last line
 ";
 
@@ -35,6 +44,10 @@ struct Cli {
 enum Command {
     /// Build the kernel image and print its path as the last line.
     Build(build::Args),
+    /// Boot a shell in this terminal, or run one program and end with its exit status.
+    Run(run::Args),
+    /// Fetch Debian's Linux kernel for comparison and print its path.
+    Linux,
 }
 
 fn main() -> ExitCode {
@@ -48,6 +61,8 @@ fn main() -> ExitCode {
     };
     report(match command {
         Command::Build(args) => build::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::main(&args),
+        Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
     })
 }
 
