@@ -37,6 +37,13 @@ split() {
     ' "$1"
 }
 
+# clear_away: makes /tmp/case anew although a case has left mounts there.
+clear_away() {
+    awk '$2 ~ "^/tmp/case/" { print $2 }' /proc/mounts | tac | while read -r m; do umount -l "$m"; done
+    rm -rf /tmp/case
+    mkdir /tmp/case
+}
+
 set -f
 patterns=$*
 set +f
@@ -60,8 +67,8 @@ for file in $here/cases/*.sh; do
     while read -r name limit <&3; do
         set -f; wanted $family $name || { set +f; continue; }; set +f
         echo "=== $name"
-        rm -rf /tmp/case
-        mkdir /tmp/case
+        rm -rf /tmp/case 2>/dev/null
+        mkdir /tmp/case 2>/dev/null || clear_away
         cd /tmp/case
         env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root LC_ALL=C TZ=UTC T=$here \
             timeout -s KILL $limit sh $work/$name.sh </dev/null >$work/.out 2>&1 3>&-

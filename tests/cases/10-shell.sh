@@ -163,11 +163,11 @@ trap - USR1; trap
 (kill -USR1 $(sh -c 'echo $PPID'); echo no) ; echo $?
 
 #case background_wait
-(exit 3) & p=$!; wait $p; echo $?
+(exit 3) & p=$!; wait $p 2>/dev/null; echo $?
 sleep 0 & wait; echo $?
-(exit 1) & a=$!; (exit 2) & b=$!; wait $b; echo $?; wait $a; echo $?
+(exit 1) & a=$!; (exit 2) & b=$!; wait $b 2>/dev/null; echo $?; wait $a 2>/dev/null; echo $?
 wait 99999; echo $?
-sleep 30 & p=$!; kill $p; wait $p; echo $?
+sleep 30 & p=$!; kill $p; wait $p 2>/dev/null; echo $?
 
 #case eval_and_alias
 a='echo one; echo two'; eval "$a"
