@@ -119,7 +119,7 @@ pub const SYS_SECCOMP: i32 = 1;
 /// The union starts at byte 16; the accessors read its words by meaning. Build one with the function named after its
 /// cause; all other bytes are zero.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SigInfo {
     /// Signal number.
     pub si_signo: i32,
@@ -134,12 +134,6 @@ pub struct SigInfo {
 }
 
 const _: () = assert!(size_of::<SigInfo>() == 128);
-
-impl Default for SigInfo {
-    fn default() -> Self {
-        Self { si_signo: 0, si_errno: 0, si_code: 0, _pad: 0, fields: [0; 28] }
-    }
-}
 
 impl SigInfo {
     /// Builds the record of a signal that the kernel sends without more to say.
