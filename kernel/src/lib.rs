@@ -1,4 +1,19 @@
-//! The kernel proper.
+//! The kernel proper: all policy and all Linux semantics, without a line of unsafe code.
+//!
+//! The same source runs on the PC and, under `cargo test`, on `hal`'s simulated machine. ARCHITECTURE.md has the map;
+//! the modules below are in reading order.
+
 #![no_std]
 #![forbid(unsafe_code)]
+
 extern crate alloc;
+
+pub mod command_line;
+pub mod lock_order;
+
+pub mod random;
+
+pub mod process;
+
+pub mod power;
+pub mod uts;

@@ -1,0 +1,78 @@
+//! Resource limits of a process (getrlimit(2)).
+
+use linux_abi::errno::Errno;
+use linux_abi::resource::{self, Rlimit64};
+
+/// Number of limits Linux has.
+pub const LIMIT_COUNT: usize = 16;
+
+/// The soft and hard value of every limit.
+#[derive(Clone)]
+pub struct Limits([Rlimit64; LIMIT_COUNT]);
+
+const fn limit(soft: u64, hard: u64) -> Rlimit64 {
+    Rlimit64 { rlim_cur: soft, rlim_max: hard }
+}
+
+impl Limits {
+    /// What process 1 starts with, as on Linux: `max_processes` is `threads-max / 2`.
+    pub fn initial(max_processes: u64) -> Self {
+        const INFINITY: u64 = u64::MAX;
+        let mut limits = [limit(INFINITY, INFINITY); LIMIT_COUNT];
+        limits[resource::RLIMIT_STACK as usize] = limit(8 << 20, INFINITY);
+        limits[resource::RLIMIT_CORE as usize] = limit(0, INFINITY);
+        limits[resource::RLIMIT_NPROC as usize] = limit(max_processes, max_processes);
+        limits[resource::RLIMIT_NOFILE as usize] = limit(1024, 4096);
+        limits[resource::RLIMIT_MEMLOCK as usize] = limit(8 << 20, 8 << 20);
+        limits[resource::RLIMIT_SIGPENDING as usize] = limit(max_processes, max_processes);
+        limits[resource::RLIMIT_MSGQUEUE as usize] = limit(819_200, 819_200);
+        limits[resource::RLIMIT_NICE as usize] = limit(0, 0);
+        limits[resource::RLIMIT_RTPRIO as usize] = limit(0, 0);
+        Self(limits)
+    }
+
+    /// The limit numbered `which`, or `EINVAL`.
+    pub fn get(&self, which: u32) -> Result<Rlimit64, Errno> {
+        self.0.get(which as usize).copied().ok_or(Errno::EINVAL)
+    }
+
+    /// The soft value of the limit numbered `which`; `u64::MAX` means none.
+    pub fn soft(&self, which: u32) -> u64 {
+        self.0.get(which as usize).map_or(u64::MAX, |limit| limit.rlim_cur)
+    }
+
+    /// Replaces a limit; `may_raise` is `CAP_SYS_RESOURCE`.
+    ///
+    /// # Errors
+    /// - `EINVAL`: no such limit, or the soft value is above the hard one.
+    /// - `EPERM`: the hard value would grow and `may_raise` is false, or `RLIMIT_NOFILE` above 1,048,576.
+    pub fn set(&mut self, which: u32, new: Rlimit64, may_raise: bool) -> Result<(), Errno> {
+        let old = self.0.get_mut(which as usize).ok_or(Errno::EINVAL)?;
+        if new.rlim_cur > new.rlim_max {
+            return Err(Errno::EINVAL);
+        }
+        if which == resource::RLIMIT_NOFILE && new.rlim_max > 1 << 20 {
+            return Err(Errno::EPERM);
+        }
+        if new.rlim_max > old.rlim_max && !may_raise {
+            return Err(Errno::EPERM);
+        }
+        *old = new;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hard_limit_only_shrinks_without_the_capability() {
+        let mut limits = Limits::initial(100);
+        assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(10, 20), false), Ok(()));
+        assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(10, 21), false), Err(Errno::EPERM));
+        assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(10, 21), true), Ok(()));
+        assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(22, 21), true), Err(Errno::EINVAL));
+        assert_eq!(limits.set(16, limit(0, 0), true), Err(Errno::EINVAL));
+    }
+}
