@@ -13,8 +13,14 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// Makes the marks of a run from a number that is different on every run.
-    pub(crate) fn new(nonce: u64) -> Self {
+    fn new(nonce: u64) -> Self {
         Self { begin: format!("<exo-begin {nonce:016x}>"), end: format!("<exo-end {nonce:016x} ") }
+    }
+
+    /// Makes marks that no other run has.
+    pub(crate) fn unique() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        Self::new(RandomState::new().hash_one(std::process::id()))
     }
 
     /// Returns the mark before the program's output.

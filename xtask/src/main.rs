@@ -13,9 +13,11 @@ mod qemu;
 mod rootfs;
 mod run;
 mod scratch;
+mod session;
 mod symbols;
 mod sysroot;
 mod terminal;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ Examples:
   cargo xtask run --smp 4 --mem 1G     four CPUs, 1 GiB
   cargo xtask run --gdb                stop before the first instruction, wait for gdb
   cargo xtask run --kernel linux       the same on Debian's Linux, to compare
+  cargo xtask test                     everything that can fail; --quick leaves out what takes long
   cargo xtask build                    only build the kernel image; its path is the last line
 ";
 
@@ -48,6 +51,8 @@ enum Command {
     Run(run::Args),
     /// Fetch Debian's Linux kernel for comparison and print its path.
     Linux,
+    /// Run everything that can fail; the last line is `N passed, N failed`.
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::main(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::main(&args),
         Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => test::main(&args),
     })
 }
 

@@ -1,28 +1,25 @@
 //! `cargo xtask run`: a shell or one program on Exo-OS, or on another kernel in the same set-up.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, ExitCode, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::filter::{Filter, Marks};
+use crate::filter::Marks;
 use crate::qemu::{Accel, Console, Kind, Machine};
-use crate::rootfs::{self, RUNNER_DIR};
 use crate::scratch::Scratch;
+use crate::session::{Running, Watcher};
 use crate::terminal::{self, Restore};
 use crate::toolchain::Choice;
-use crate::{build, cmd, linux};
+use crate::{build, cmd, linux, rootfs, session};
 
 /// The exit status when the time is up, as with timeout(1).
 const STATUS_TIMEOUT: u8 = 124;
 /// The exit status when the machine ended before the program did.
 const STATUS_MACHINE: u8 = 125;
-/// How long the machine may take to switch itself off after the program has ended.
-const POWER_OFF_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the user asked of `run`.
 #[derive(clap::Args)]
@@ -86,7 +83,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         })?,
     };
     let mut rootfs = rootfs::open(args.rootfs.as_deref())?;
-    let marks = Marks::new(nonce());
+    let marks = Marks::unique();
     let mut append = String::from("console=ttyS0 panic=-1");
     if !args.verbose {
         append += if args.command.is_empty() { " quiet" } else { " quiet loglevel=1" };
@@ -95,16 +92,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         append += &terminal_words();
     }
     if !args.command.is_empty() {
-        let runner = rootfs.additions();
-        let script = runner_script(&args.command, &marks, terminal::is_interactive());
-        runner.file(&format!("{RUNNER_DIR}/init"), 0o755, script);
-        runner.file(&format!("{RUNNER_DIR}/stdin"), 0o644, read_stdin(args)?);
-        if !runner.contains("bin/busybox") {
-            runner.file(&format!("{RUNNER_DIR}/busybox"), 0o755, std::fs::read(rootfs::busybox()?)?);
-        } else {
-            runner.symlink(&format!("{RUNNER_DIR}/busybox"), "/bin/busybox");
-        }
-        append += &format!(" rdinit=/{RUNNER_DIR}/init");
+        let stdin = read_stdin(args)?;
+        let interactive = terminal::is_interactive();
+        append += " ";
+        append += &session::add_runner(rootfs.additions(), &args.command, stdin, &marks, interactive)?;
     }
     if !args.append.is_empty() {
         append = format!("{append} {}", args.append);
@@ -141,14 +132,14 @@ fn shell(machine: &Machine, limit: Option<Duration>) -> Result<ExitCode> {
         cmd::progress("Ctrl-A X ends the machine");
     }
     let mut command = machine.command(Console::Terminal)?;
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", cmd::show(&command)))?;
+    let mut child =
+        Running(command.spawn().with_context(|| format!("cannot start {}", cmd::show(&command)))?);
     let started = Instant::now();
     let status = loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = child.0.try_wait()? {
             break status;
         }
         if limit.is_some_and(|limit| started.elapsed() > limit) {
-            end(&mut child)?;
             cmd::progress("the time is up");
             return Ok(ExitCode::from(STATUS_TIMEOUT));
         }
@@ -161,88 +152,44 @@ fn shell(machine: &Machine, limit: Option<Duration>) -> Result<ExitCode> {
 fn program(machine: &Machine, marks: Marks, limit: Option<Duration>, verbose: bool) -> Result<ExitCode> {
     let _restore = Restore::remember();
     let console = if terminal::is_interactive() { Console::Terminal } else { Console::Plain };
-    let mut command = machine.command(console)?;
-    if console == Console::Plain {
-        command.stdin(Stdio::null());
-    }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {}", cmd::show(&command)))?;
-    let pieces = read_pieces(child.stdout.take().context("no pipe")?);
-    let mut filter = Filter::new(marks);
-    let mut deadline = limit.map(|limit| Instant::now() + limit);
-    let mut stdout = std::io::stdout();
-    loop {
-        let piece = match deadline {
-            Some(deadline) => pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => pieces.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                end(&mut child)?;
-                if let Some(status) = filter.status() {
-                    cmd::progress("the machine did not switch itself off");
-                    return Ok(ExitCode::from(status));
-                }
-                stdout.write_all(&filter.finish())?;
-                stdout.flush()?;
-                if !filter.has_begun() {
-                    show_console(&filter);
-                }
-                cmd::progress("the time is up");
-                return Ok(ExitCode::from(STATUS_TIMEOUT));
-            }
-        };
-        if verbose {
-            std::io::stderr().write_all(&piece)?;
+    let outcome = session::run(machine, marks, console, limit, &mut Streams { verbose })?;
+    if let Some(status) = outcome.status {
+        if outcome.timed_out {
+            cmd::progress("the machine did not switch itself off");
         }
-        let was_running = filter.status().is_none();
-        stdout.write_all(&filter.push(&piece))?;
-        stdout.flush()?;
-        if was_running && filter.status().is_some() {
-            deadline = Some(Instant::now() + POWER_OFF_LIMIT);
-        }
-    }
-    child.wait()?;
-    if let Some(status) = filter.status() {
         return Ok(ExitCode::from(status));
     }
-    stdout.write_all(&filter.finish())?;
-    stdout.flush()?;
     if !verbose {
-        show_console(&filter);
+        // What the kernel said may tell why.
+        eprintln!("{}", String::from_utf8_lossy(&outcome.noise).trim_end());
     }
-    cmd::progress("the machine ended before the program did");
+    if outcome.timed_out {
+        cmd::progress("the time is up");
+        return Ok(ExitCode::from(STATUS_TIMEOUT));
+    }
+    let what = if outcome.has_begun { "had ended" } else { "was started" };
+    cmd::progress(format!("the machine ended before the program {what}"));
     Ok(ExitCode::from(STATUS_MACHINE))
 }
 
-/// Shows the kernel's messages of a machine that came to grief.
-fn show_console(filter: &Filter) {
-    eprintln!("{}", String::from_utf8_lossy(filter.noise()).trim_end());
+/// Passes the program's output on as it comes and, if wanted, the whole console beside it.
+struct Streams {
+    verbose: bool,
 }
 
-/// Reads a pipe in a thread of its own, so that waiting for it can have a limit.
-pub(crate) fn read_pieces(mut pipe: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
+impl Watcher for Streams {
+    fn output(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut stdout = std::io::stdout();
+        stdout.write_all(bytes)?;
+        Ok(stdout.flush()?)
+    }
+
+    fn console(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.verbose {
+            std::io::stderr().write_all(bytes)?;
         }
-    });
-    receiver
-}
-
-/// Ends a machine that does not end by itself.
-pub(crate) fn end(child: &mut Child) -> Result<()> {
-    child.kill().context("cannot end QEMU")?;
-    child.wait().context("cannot end QEMU")?;
-    Ok(())
+        Ok(())
+    }
 }
 
 /// Returns the words for the kernel's command line that tell process 1 about this terminal: Linux puts unknown
@@ -266,62 +213,5 @@ fn read_stdin(args: &Args) -> Result<Vec<u8>> {
             Ok(bytes)
         }
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-/// Returns process 1 of a run with a program.
-fn runner_script(command: &[OsString], marks: &Marks, interactive: bool) -> String {
-    let words: Vec<String> = command.iter().map(|word| cmd::quote(word)).collect();
-    let program = words.join(" ");
-    let (setup, call) = if interactive {
-        let setup = "[ \"$LINES\" ] && $box stty rows \"$LINES\" cols \"$COLUMNS\"\nunset LINES COLUMNS";
-        // A session of its own with the console as its terminal, so that ^C reaches the program.
-        (setup, format!("$box setsid $box cttyhack {program}"))
-    } else {
-        // What the program writes is wanted byte for byte, and nothing is typed.
-        ("$box stty -opost -echo", format!("{program} </{RUNNER_DIR}/stdin"))
-    };
-    let (begin, end) = (cmd::quote(OsStr::new(marks.begin())), cmd::quote(OsStr::new(marks.end())));
-    format!(
-        "#!/{RUNNER_DIR}/busybox sh
-# Made by `cargo xtask run`: runs one program and switches the machine off.
-box=/{RUNNER_DIR}/busybox
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root
-[ \"$TERM\" ] || export TERM=linux
-$box mkdir -p /proc /sys /dev /tmp
-[ -d /proc/self ] || $box mount -t proc proc /proc
-[ -d /sys/kernel ] || $box mount -t sysfs sysfs /sys
-[ -c /dev/null ] || $box mount -t devtmpfs devtmpfs /dev
-$box mkdir -p /dev/pts && $box mount -t devpts devpts /dev/pts 2>/dev/null
-$box hostname exo
-{setup}
-cd /root 2>/dev/null || cd /
-$box printf %s {begin}
-{call}
-$box printf '%s%d>' {end} $?
-$box poweroff -f
-"
-    )
-}
-
-/// Returns a number that is different on every run.
-fn nonce() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_runner_quotes_its_program_and_prints_both_marks() {
-        let words = ["sh", "-c", "echo 'a b'; exit 3"].map(OsString::from);
-        let marks = Marks::new(1);
-        let script = runner_script(&words, &marks, false);
-        assert!(script.starts_with("#!/.exo/busybox sh\n"));
-        assert!(script.contains(r"sh -c 'echo '\''a b'\''; exit 3' </.exo/stdin"), "{script}");
-        assert!(script.contains(marks.begin()) && script.contains(marks.end()));
     }
 }

@@ -1,0 +1,306 @@
+//! The conformance cases of `tests/cases`: runs them in the guest and compares with Linux's answers.
+//!
+//! Each file of cases gets a machine of its own, so that one that dies costs little. When a machine dies or
+//! hangs in a case, that case has failed and a new machine goes on behind it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::transcript::{Answer, Case, CaseFile, Transcript, diff};
+use super::{Setup, Totals, in_parallel, write_if_changed};
+use crate::cpio::{Kind, Owner, Tree};
+use crate::packages::{self, Need};
+use crate::qemu::{self, Console, Machine};
+use crate::scratch::Scratch;
+use crate::session::{Running, read_pieces};
+use crate::{cmd, paths, rootfs};
+
+/// How long a machine may be silent beyond the time limit of the case it runs, in which it may lose time to
+/// other work of this host.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How many machines may die in one file before the rest of it is given up.
+const MAX_DEATHS: usize = 8;
+
+/// One file of cases on one kind of machine.
+#[derive(Clone)]
+struct Job {
+    family: String,
+    file: CaseFile,
+    cpus: u32,
+    memory: &'static str,
+}
+
+impl Job {
+    fn name(&self) -> String {
+        format!("{} (smp {}, {})", self.family, self.cpus, self.memory)
+    }
+}
+
+/// Runs the cases and counts them.
+///
+/// # Errors
+/// If the guest's files cannot be put together.
+pub(super) fn run(setup: &Setup) -> Result<Totals> {
+    let mut totals = Totals::default();
+    let files = load(setup)?;
+    if files.is_empty() {
+        println!(
+            "left out: the conformance cases ({})",
+            if setup.filter.is_some() { "filter" } else { "none" }
+        );
+        return Ok(totals);
+    }
+    let guest = guest_tree()?;
+    let cpu_counts: &[u32] = if setup.quick { &[1] } else { &[1, 4] };
+    if setup.quick {
+        println!("left out: the conformance cases on four processors (--quick)");
+    }
+    let job = |cpus: u32, (family, file): (&String, &CaseFile)| Job {
+        family: family.clone(),
+        file: file.clone(),
+        cpus,
+        memory: "256M",
+    };
+    let jobs: Vec<Job> =
+        cpu_counts.iter().flat_map(|cpus| files.iter().map(move |entry| job(*cpus, entry))).collect();
+    cmd::progress(format!("running the conformance cases: {} machines", jobs.len()));
+    let run = |job: Job| {
+        let outcome = play(setup, &guest, &job);
+        (job, outcome)
+    };
+    in_parallel(jobs, run, |(job, outcome)| {
+        totals += judge(&job, outcome).unwrap_or_else(|error| {
+            println!("FAILED {}: {error:#}", job.name());
+            Totals { passed: 0, failed: job.file.cases.len() as u64 }
+        });
+    });
+    Ok(totals)
+}
+
+/// Runs the cases on Linux and keeps its answers.
+///
+/// # Errors
+/// If a machine dies, or the answers cannot be written.
+pub(super) fn record(setup: &Setup) -> Result<()> {
+    let guest = guest_tree()?;
+    let expected = paths::root().join("tests/expected");
+    fs::create_dir_all(&expected)?;
+    for (family, file) in load(setup)? {
+        let cases = file.cases.clone();
+        let job = Job { family, file, cpus: 1, memory: "256M" };
+        let result = boot(setup, &guest, &job, &cases)?;
+        if !result.transcript.is_done() {
+            bail!("{} did not come to its end on Linux:\n{}", job.name(), result.transcript.last_noise(30));
+        }
+        let path = expected.join(format!("{}.txt", job.family));
+        let changed = write_if_changed(&path, &result.transcript.to_expected(&job.family))?;
+        println!("{} {}", path.display(), if changed { "has changed" } else { "is as it was" });
+    }
+    Ok(())
+}
+
+/// Reads the files of cases, with the cases that the filter chooses.
+fn load(setup: &Setup) -> Result<BTreeMap<String, CaseFile>> {
+    let mut files = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(paths::root().join("tests/cases")) else { return Ok(files) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_none_or(|extension| extension != "sh") {
+            continue;
+        }
+        let family = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut file = CaseFile::parse(&text);
+        file.cases.retain(|case| setup.wants(&format!("{family}/{}", case.name)));
+        if !file.cases.is_empty() {
+            files.insert(family, file);
+        }
+    }
+    Ok(files)
+}
+
+/// Makes the guest's file system without the cases.
+fn guest_tree() -> Result<Tree> {
+    let root = paths::root().join("tests");
+    let mut tree = Tree::default();
+    for path in ["bin", "dev", "proc", "sys", "tmp", "root", "etc", "tests/cases"] {
+        tree.directory(path, 0o755);
+    }
+    let device = Kind::Special { type_bits: 0o020_000, major: 5, minor: 1 };
+    tree.add("dev/console", Owner::root(0o600), device);
+    tree.file("bin/busybox", 0o755, fs::read(rootfs::busybox()?)?);
+    for name in ["init.sh", "run.sh"] {
+        let path = root.join(name);
+        tree.file(
+            &format!("tests/{name}"),
+            0o755,
+            fs::read(&path).with_context(|| path.display().to_string())?,
+        );
+    }
+    for (name, program) in user_tests()? {
+        tree.file(&format!("tests/bin/{name}"), 0o755, fs::read(program)?);
+    }
+    Ok(tree)
+}
+
+/// Compiles the C programs of `user-tests` and returns their names and paths.
+fn user_tests() -> Result<Vec<(String, PathBuf)>> {
+    let mut programs = Vec::new();
+    let Ok(entries) = fs::read_dir(paths::root().join("user-tests")) else { return Ok(programs) };
+    let mut sources: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    sources.retain(|path| path.extension().is_some_and(|extension| extension == "c"));
+    sources.sort();
+    if sources.is_empty() {
+        return Ok(programs);
+    }
+    packages::ensure(&[Need::new("musl-gcc", "musl-tools"), Need::new("gcc", "gcc")])?;
+    let out = paths::target().join("user-tests");
+    fs::create_dir_all(&out)?;
+    for source in sources {
+        let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let program = out.join(&name);
+        if !is_newer(&program, &source) {
+            let mut command = Command::new("musl-gcc");
+            command.args(["-static", "-O2", "-pthread", "-o"]).arg(&program).arg(&source);
+            cmd::run_quietly(&mut command)?;
+        }
+        programs.push((name, program));
+    }
+    Ok(programs)
+}
+
+fn is_newer(made: &Path, source: &Path) -> bool {
+    let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    time(made).zip(time(source)).is_some_and(|(made, source)| made > source)
+}
+
+/// What came of a job: an answer for each case, or why there is none.
+type Answers = BTreeMap<String, Result<Answer, String>>;
+
+/// Runs all cases of a job, with a new machine behind each case in which one died.
+fn play(setup: &Setup, guest: &Tree, job: &Job) -> Result<Answers> {
+    let mut answers = Answers::new();
+    let mut deaths = 0;
+    let mut rest = job.file.cases.as_slice();
+    while !rest.is_empty() {
+        if deaths == MAX_DEATHS {
+            for case in rest {
+                answers.insert(case.name.clone(), Err("not run: too many machines died before".to_owned()));
+            }
+            break;
+        }
+        let result = boot(setup, guest, job, rest)?;
+        let transcript = &result.transcript;
+        let mut ended = 0;
+        for case in rest {
+            match transcript.answer(&case.name) {
+                Some(answer) if answer.has_ended => {
+                    answers.insert(case.name.clone(), Ok(answer.clone()));
+                    ended += 1;
+                }
+                _ => break,
+            }
+        }
+        rest = rest.get(ended..).unwrap_or_default();
+        let Some((case, behind)) = rest.split_first() else { break };
+        let where_ = if transcript.current() == Some(case.name.as_str()) { "in it" } else { "before it" };
+        let output = transcript.answer(&case.name).map(|answer| answer.lines.join("\n")).unwrap_or_default();
+        let console = transcript.last_noise(40);
+        answers.insert(
+            case.name.clone(),
+            Err(format!("the machine {} {where_}\n{output}\n{console}", result.end)),
+        );
+        rest = behind;
+        deaths += 1;
+    }
+    Ok(answers)
+}
+
+/// What one machine did.
+struct Run {
+    transcript: Transcript,
+    /// How it ended: a verb with its circumstances.
+    end: &'static str,
+}
+
+/// Starts a machine with the given cases and follows it to its end.
+fn boot(setup: &Setup, guest: &Tree, job: &Job, cases: &[Case]) -> Result<Run> {
+    let mut tree = guest.clone();
+    tree.file(&format!("tests/cases/{}.sh", job.family), 0o644, job.file.text_of(cases));
+    let initrd = Scratch::new("cases.cpio", &tree.to_bytes()?)?;
+    let machine = Machine {
+        kernel: setup.kernel.clone(),
+        initrd: Some(initrd.path().to_path_buf()),
+        append: "console=ttyS0 quiet loglevel=1 panic=-1 rdinit=/tests/init.sh".to_owned(),
+        cpus: job.cpus,
+        memory: job.memory.to_owned(),
+        accel: setup.accel,
+        kind: qemu::Kind::Q35,
+        gdb: false,
+        extra: Vec::new(),
+    };
+    let mut command = machine.command(Console::Plain)?;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = Running(child.with_context(|| format!("cannot start {}", cmd::show(&command)))?);
+    let pieces = read_pieces(child.0.stdout.take().context("no pipe")?);
+    let mut transcript = Transcript::default();
+    let limit_of = |name: Option<&str>| {
+        let case = cases.iter().find(|case| Some(case.name.as_str()) == name);
+        PATIENCE + case.map_or(Duration::ZERO, |case| case.limit)
+    };
+    // The limit is for one case (or for the way from one to the next), however much it prints.
+    let (mut current, mut since) = (None, Instant::now());
+    let end = loop {
+        let left = limit_of(transcript.current()).saturating_sub(since.elapsed());
+        match pieces.recv_timeout(left) {
+            Ok(piece) => transcript.push(&piece),
+            Err(RecvTimeoutError::Disconnected) => break "ended",
+            Err(RecvTimeoutError::Timeout) if transcript.is_done() => break "did not switch itself off",
+            Err(RecvTimeoutError::Timeout) => break "hung",
+        }
+        if transcript.current() != current.as_deref() {
+            current = transcript.current().map(str::to_owned);
+            since = Instant::now();
+        }
+    };
+    child.end()?;
+    Ok(Run { transcript, end })
+}
+
+/// Compares a job's answers with the expected ones, prints what differs and counts.
+fn judge(job: &Job, answers: Result<Answers>) -> Result<Totals> {
+    let answers = answers?;
+    let path = paths::root().join("tests/expected").join(format!("{}.txt", job.family));
+    let Ok(expected) = fs::read_to_string(&path) else {
+        bail!(
+            "{} is not there; take Linux's answers: cargo xtask test --record {}",
+            path.display(),
+            job.family
+        );
+    };
+    let expected = Transcript::parse(&expected);
+    let mut totals = Totals::default();
+    for case in &job.file.cases {
+        let failure = match (expected.answer(&case.name), answers.get(&case.name)) {
+            (None, _) => Some(format!("{} has no answer to it", path.display())),
+            (_, None) => Some("it was not run".to_owned()),
+            (_, Some(Err(reason))) => Some(reason.clone()),
+            (Some(expected), Some(Ok(found))) if expected == found => None,
+            (Some(expected), Some(Ok(found))) => Some(diff(&expected.lines, &found.lines)),
+        };
+        match failure {
+            None => totals.passed += 1,
+            Some(reason) => {
+                totals.failed += 1;
+                println!("FAILED {}/{} on smp {}\n{}", job.family, case.name, job.cpus, reason.trim_end());
+            }
+        }
+    }
+    println!("{}: {} passed, {} failed.", job.name(), totals.passed, totals.failed);
+    Ok(totals)
+}
