@@ -7,6 +7,16 @@ use hal::sync::LockRank;
 
 /// The table of full-frame handlers: read before a handler runs, nothing is held then.
 pub const SYSCALL_TABLE: LockRank = LockRank::new(10, "syscall table");
+/// Position of an open file: held while the file is read or written.
+pub const FILE_POSITION: LockRank = LockRank::nesting(20, "file position");
+/// Directories may get another parent.
+pub const RENAME: LockRank = LockRank::new(24, "rename");
+/// Content of a directory. Several: ancestors first, else by address under `RENAME`.
+pub const DIRECTORY_CHANGES: LockRank = LockRank::nesting(26, "directory changes");
+/// Contents of a regular file, while they are written.
+pub const FILE_CONTENTS: LockRank = LockRank::nesting(30, "file contents");
+/// Buffers of a pipe. Several: by address.
+pub const PIPE: LockRank = LockRank::nesting(34, "pipe");
 /// The text of an open file of `/proc`: made under it, so everything the text needs comes after.
 pub const PROC_TEXT: LockRank = LockRank::new(40, "proc text");
 /// One write to a terminal at a time: the discipline and the driver come after.
@@ -29,6 +39,42 @@ pub const PTY_TABLE: LockRank = LockRank::new(130, "pty table");
 pub const LINE_DISCIPLINE: LockRank = LockRank::new(140, "line discipline");
 /// What waits for the master of a pseudo-terminal.
 pub const PTY_OUTPUT: LockRank = LockRank::new(145, "pty output");
+/// The table of mounts.
+pub const MOUNTS: LockRank = LockRank::new(300, "mounts");
+/// Descriptor table of a process.
+pub const FILE_TABLE: LockRank = LockRank::new(304, "file table");
+/// Root and working directory of a process.
+pub const FS_CONTEXT: LockRank = LockRank::new(308, "root and working directory");
+/// Parents and names in the tree of dentries.
+pub const DENTRY_SHAPE: LockRank = LockRank::new(312, "dentry tree");
+/// Names remembered in a directory. Several: parent, then child.
+pub const DENTRY_CHILDREN: LockRank = LockRank::nesting(316, "dentry children");
+/// Parent and name of a dentry.
+pub const DENTRY_LINK: LockRank = LockRank::new(320, "dentry link");
+/// Place a mount is attached to.
+pub const MOUNT_LINK: LockRank = LockRank::new(324, "mount link");
+/// The FIFO behind an inode.
+pub const INODE_STATE: LockRank = LockRank::new(328, "inode state");
+/// Advisory locks of a file.
+pub const FILE_LOCKS: LockRank = LockRank::new(332, "file locks");
+/// Who waits for whose advisory lock.
+pub const LOCK_WAITS: LockRank = LockRank::new(336, "file lock waits");
+/// Who gets signals about an open file.
+pub const FILE_OWNER: LockRank = LockRank::new(340, "file signal owner");
+/// Attributes of an inode.
+pub const ATTRIBUTES: LockRank = LockRank::new(344, "inode attributes");
+/// Entries of a directory of a memory file system.
+pub const TMPFS_DIRECTORY: LockRank = LockRank::nesting(348, "tmpfs directory");
+/// Extended attributes of an inode.
+pub const EXTENDED_ATTRIBUTES: LockRank = LockRank::new(352, "extended attributes");
+/// Device drivers.
+pub const DEVICES: LockRank = LockRank::new(356, "devices");
+/// Types of file systems.
+pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
+/// Ends of a pipe.
+pub const PIPE_ENDS: LockRank = LockRank::new(364, "pipe ends");
+/// Counter of an eventfd.
+pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
 /// The rings of a serial port.
 pub const SERIAL: LockRank = LockRank::new(680, "serial");
 /// The random number generator.

@@ -1,0 +1,3 @@
+//! File systems: the virtual file system that all share, and one folder for each.
+
+pub mod vfs;

@@ -1,0 +1,175 @@
+//! File systems as a whole: what can be mounted, and by which name.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use hal::sync::SpinLock;
+use linux_abi::errno::Errno;
+
+use super::{Dentry, DeviceNumber, Inode};
+use crate::lock_order;
+
+/// Space and inodes of a file system, as `statfs(2)` says them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Magic number of the type.
+    pub magic: i64,
+    /// Size of a block, bytes.
+    pub block_size: u32,
+    /// Blocks in all; 0: not limited, not counted.
+    pub blocks: u64,
+    /// Blocks free.
+    pub free_blocks: u64,
+    /// Inodes in all.
+    pub inodes: u64,
+    /// Inodes free.
+    pub free_inodes: u64,
+    /// Longest name, bytes.
+    pub name_max: u32,
+}
+
+impl Usage {
+    /// Usage of a file system that stores nothing: `magic`, and all counts 0.
+    pub const fn of_pseudo(magic: i64) -> Self {
+        Self { magic, block_size: 4096, blocks: 0, free_blocks: 0, inodes: 0, free_inodes: 0, name_max: 255 }
+    }
+}
+
+/// A file system that can be mounted.
+pub trait FileSystem: Send + Sync {
+    /// Returns the name of the type: `"tmpfs"`.
+    fn type_name(&self) -> &'static str;
+
+    /// Returns the device number that `st_dev` of all its inodes shows.
+    fn device(&self) -> DeviceNumber;
+
+    /// Returns the root directory.
+    fn root(&self) -> Arc<dyn Inode>;
+
+    /// Returns what `statfs(2)` says.
+    fn usage(&self) -> Usage;
+
+    /// Writes the mount options of this type as `/proc/mounts` shows them, each with a comma before it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write_options(&self, _out: &mut dyn fmt::Write) -> fmt::Result {
+        Ok(())
+    }
+
+    /// Changes options of the mounted file system (`MS_REMOUNT`). Ignored by default, as by Linux's pseudo file
+    /// systems.
+    ///
+    /// # Errors
+    /// `EINVAL`: an option that is unknown or cannot change.
+    fn remount(&self, _options: &[u8]) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Writes what is only in memory to the device. Nothing to do by default.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+/// What `mount(2)` asks of a type.
+pub struct MountRequest<'a> {
+    /// The first argument: a device, or a word without meaning.
+    pub source: &'a [u8],
+    /// The last argument: options, separated by commas.
+    pub options: &'a [u8],
+    /// Whether the file system is to be read-only.
+    pub is_read_only: bool,
+}
+
+/// A type of file system: a name and a way to make one.
+pub struct FileSystemType {
+    /// The name `mount -t` takes.
+    pub name: &'static str,
+    /// Whether it needs no device (`nodev` in `/proc/filesystems`).
+    pub needs_no_device: bool,
+    /// Makes or finds the file system a request names.
+    pub mount: fn(&MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno>,
+}
+
+static TYPES: SpinLock<Vec<&'static FileSystemType>> = SpinLock::new(lock_order::FILE_SYSTEM_TYPES, Vec::new());
+
+/// Makes `new` known to `mount(2)`. A second type of the same name is ignored.
+pub fn register(new: &'static FileSystemType) {
+    let mut types = TYPES.lock();
+    if types.iter().all(|known| known.name != new.name) {
+        types.push(new);
+    }
+}
+
+/// Returns the type called `name`.
+///
+/// # Errors
+/// `ENODEV`: there is none.
+pub fn find_type(name: &[u8]) -> Result<&'static FileSystemType, Errno> {
+    TYPES.lock().iter().find(|known| known.name.as_bytes() == name).copied().ok_or(Errno::ENODEV)
+}
+
+/// Writes the text of `/proc/filesystems`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_types(out: &mut dyn fmt::Write) -> fmt::Result {
+    let types = TYPES.lock().clone();
+    types.iter().try_for_each(|known| {
+        writeln!(out, "{}\t{}", if known.needs_no_device { "nodev" } else { "" }, known.name)
+    })
+}
+
+/// Returns a device number for a file system without a device: major 0, minors from 1.
+pub fn new_anonymous_device() -> DeviceNumber {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    DeviceNumber::new(0, NEXT.fetch_add(1, Ordering::Relaxed) & 0xf_ffff)
+}
+
+/// A mounted file system: one for all mounts of it.
+pub struct SuperBlock {
+    file_system: Arc<dyn FileSystem>,
+    root: Arc<Dentry>,
+    read_only: AtomicBool,
+}
+
+impl SuperBlock {
+    /// Prepares `file_system` for mounting.
+    pub fn new(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Arc<Self> {
+        let root = Dentry::new_root(file_system.root());
+        Arc::new(Self { file_system, root, read_only: AtomicBool::new(is_read_only) })
+    }
+
+    /// The file system.
+    pub fn file_system(&self) -> &Arc<dyn FileSystem> {
+        &self.file_system
+    }
+
+    /// The root of its tree of names.
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// Whether nothing in it may change, through whatever mount.
+    #[inline]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// Makes it read-only, or no longer so.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+    }
+}
+
+impl Drop for SuperBlock {
+    fn drop(&mut self) {
+        self.root.dismantle();
+    }
+}

@@ -1,0 +1,468 @@
+//! Mounts: which tree of names is visible where.
+//!
+//! # Invariants
+//! 1. A mount is in [`MOUNTS`] from the moment it is attached until it is detached; only then can a walk enter it.
+//! 2. What a mount is attached to changes only under the write lock of [`MOUNTS`].
+//! 3. A dentry counts the attached mounts on it (in whatever mount of its tree), so that a walk asks the table only
+//!    where something is mounted.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use bitflags::bitflags;
+use hal::sync::{RwSpinLock, SpinLock};
+use hashbrown::HashMap;
+use linux_abi::errno::Errno;
+use linux_abi::mount::MountFlags;
+use linux_abi::statfs as st;
+
+use super::{Dentry, Path, SuperBlock};
+use crate::lock_order;
+
+bitflags! {
+    /// Properties of one mount. Kinds of access time: strict when none of the three is set.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct MountOptions: u32 {
+        /// Nothing changes through this mount.
+        const READ_ONLY = 1;
+        /// Set-id bits have no effect.
+        const NO_SUID = 2;
+        /// Devices cannot be opened.
+        const NO_DEVICES = 4;
+        /// Nothing can be executed.
+        const NO_EXECUTE = 8;
+        /// Access times are not kept.
+        const NO_ACCESS_TIME = 16;
+        /// Access times of directories are not kept.
+        const NO_DIRECTORY_ACCESS_TIME = 32;
+        /// Access times are kept relative to modification.
+        const RELATIVE_ACCESS_TIME = 64;
+        /// Symbolic links are not followed.
+        const NO_SYMLINK_FOLLOW = 128;
+    }
+}
+
+/// Each option with its flag of `mount(2)`, of `statfs(2)` and its word in `/proc/mounts`, in the order shown there.
+const OPTION_TABLE: [(MountOptions, MountFlags, i64, &str); 8] = [
+    (MountOptions::READ_ONLY, MountFlags::MS_RDONLY, st::ST_RDONLY, ""),
+    (MountOptions::NO_SUID, MountFlags::MS_NOSUID, st::ST_NOSUID, ",nosuid"),
+    (MountOptions::NO_DEVICES, MountFlags::MS_NODEV, st::ST_NODEV, ",nodev"),
+    (MountOptions::NO_EXECUTE, MountFlags::MS_NOEXEC, st::ST_NOEXEC, ",noexec"),
+    (MountOptions::NO_ACCESS_TIME, MountFlags::MS_NOATIME, st::ST_NOATIME, ",noatime"),
+    (MountOptions::NO_DIRECTORY_ACCESS_TIME, MountFlags::MS_NODIRATIME, st::ST_NODIRATIME, ",nodiratime"),
+    (MountOptions::RELATIVE_ACCESS_TIME, MountFlags::MS_RELATIME, st::ST_RELATIME, ",relatime"),
+    (MountOptions::NO_SYMLINK_FOLLOW, MountFlags::MS_NOSYMFOLLOW, st::ST_NOSYMFOLLOW, ",nosymfollow"),
+];
+
+impl MountOptions {
+    /// Returns the options that the flags of `mount(2)` ask for: relative access times unless told otherwise.
+    pub fn from_flags(flags: MountFlags) -> Self {
+        let mut options = Self::empty();
+        for (option, flag, _, _) in OPTION_TABLE {
+            options.set(option, flags.contains(flag));
+        }
+        let relative = !flags.contains(MountFlags::MS_NOATIME) && !flags.contains(MountFlags::MS_STRICTATIME);
+        options.set(Self::RELATIVE_ACCESS_TIME, relative);
+        options
+    }
+
+    /// Returns the flags of `statfs(2)`.
+    pub fn statfs_flags(self) -> i64 {
+        OPTION_TABLE.iter().filter(|row| self.contains(row.0)).fold(0, |bits, row| bits | row.2)
+    }
+}
+
+/// A tree of names, or a part of one, made visible at a place.
+pub struct Mount {
+    id: u32,
+    super_block: Arc<SuperBlock>,
+    root: Arc<Dentry>,
+    source: Box<[u8]>,
+    options: AtomicU32,
+    mounted_on: SpinLock<Option<Path>>,
+}
+
+impl Mount {
+    /// Makes a mount that is not attached anywhere: of `root`, a directory (or, for a bind mount, a file) in the tree
+    /// of `super_block`. `source` is what `/proc/mounts` names first.
+    pub fn new(super_block: Arc<SuperBlock>, root: Arc<Dentry>, source: &[u8], options: MountOptions) -> Arc<Self> {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            super_block,
+            root,
+            source: source.into(),
+            options: AtomicU32::new(options.bits()),
+            mounted_on: SpinLock::new(lock_order::MOUNT_LINK, None),
+        })
+    }
+
+    /// Number shown in `mountinfo` and `statx`.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The mounted file system.
+    #[inline]
+    pub fn super_block(&self) -> &Arc<SuperBlock> {
+        &self.super_block
+    }
+
+    /// The topmost dentry that the mount shows.
+    #[inline]
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// Its properties.
+    #[inline]
+    pub fn options(&self) -> MountOptions {
+        MountOptions::from_bits_truncate(self.options.load(Ordering::Relaxed))
+    }
+
+    /// Replaces its properties.
+    pub fn set_options(&self, options: MountOptions) {
+        self.options.store(options.bits(), Ordering::Relaxed);
+    }
+
+    /// The place it is attached to.
+    pub fn mounted_on(&self) -> Option<Path> {
+        self.mounted_on.lock().clone()
+    }
+
+    /// Checks that files may change through this mount.
+    ///
+    /// # Errors
+    /// `EROFS`.
+    #[inline]
+    pub fn check_writable(&self) -> Result<(), Errno> {
+        if self.options().contains(MountOptions::READ_ONLY) || self.super_block.is_read_only() {
+            return Err(Errno::EROFS);
+        }
+        Ok(())
+    }
+
+    fn parent_is(&self, mount: &Arc<Self>) -> bool {
+        self.mounted_on.lock().as_ref().is_some_and(|place| Arc::ptr_eq(&place.mount, mount))
+    }
+}
+
+/// All attached mounts.
+struct MountTable {
+    /// The mount on a dentry of a mount, by the id of the latter and the address of the former.
+    by_place: HashMap<(u32, usize), Arc<Mount>, hashbrown::DefaultHashBuilder>,
+    /// In the order of mounting; the first is the root.
+    in_order: Vec<Arc<Mount>>,
+}
+
+/// A table entry and the list hold a mount each.
+const TABLE_REFERENCES: usize = 2;
+
+static MOUNTS: RwSpinLock<Option<MountTable>> = RwSpinLock::new(lock_order::MOUNTS, None);
+
+fn key(mount: &Mount, dentry: &Arc<Dentry>) -> (u32, usize) {
+    (mount.id, Arc::as_ptr(dentry).addr())
+}
+
+fn write<R>(change: impl FnOnce(&mut MountTable) -> R) -> R {
+    let mut table = MOUNTS.write();
+    change(table.get_or_insert_with(|| MountTable { by_place: HashMap::default(), in_order: Vec::new() }))
+}
+
+/// Makes `mount` the root of all paths. Called once, before the first process.
+pub fn attach_root(mount: Arc<Mount>) -> Path {
+    let root = Path { dentry: mount.root.clone(), mount: mount.clone() };
+    write(|table| table.in_order.push(mount));
+    root
+}
+
+/// Attaches `mount` at `place`, on top of what is mounted there.
+///
+/// # Errors
+/// - `ENOTDIR`: a directory on a file or a file on a directory.
+/// - `ENOENT`: the place has been removed.
+/// - `EBUSY`: the same tree is the topmost thing there already.
+pub fn attach(mount: Arc<Mount>, place: &Path) -> Result<(), Errno> {
+    if mount.root.is_directory() != place.dentry.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    if place.dentry.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    place.dentry.pin_in_parent();
+    let place = topmost(place.clone());
+    if Arc::ptr_eq(&place.mount.root, &place.dentry)
+        && Arc::ptr_eq(&place.dentry, &mount.root)
+        && place.mount.mounted_on().is_some()
+    {
+        return Err(Errno::EBUSY);
+    }
+    write(|table| {
+        place.dentry.add_mount();
+        table.by_place.insert(key(&place.mount, &place.dentry), mount.clone());
+        *mount.mounted_on.lock() = Some(place);
+        table.in_order.push(mount);
+    });
+    Ok(())
+}
+
+/// Takes `mount` off its place.
+///
+/// # Errors
+/// - `EINVAL`: it is not attached, or is the root.
+/// - `EBUSY`: other mounts are on it, or files in it are in use beyond the `own` handles the caller holds.
+pub fn detach(mount: &Arc<Mount>, own: usize) -> Result<(), Errno> {
+    let removed = write(|table| {
+        let place = mount.mounted_on().ok_or(Errno::EINVAL)?;
+        let busy = Arc::strong_count(mount) > TABLE_REFERENCES + own
+            || table.in_order.iter().any(|other| other.parent_is(mount));
+        if busy {
+            return Err(Errno::EBUSY);
+        }
+        Ok((table.remove(mount, &place), place))
+    })?;
+    drop(removed);
+    Ok(())
+}
+
+/// Takes `mount` and everything mounted below it out of the tree, however busy (`MNT_DETACH`). Who uses it keeps it.
+///
+/// # Errors
+/// `EINVAL`: it is not attached, or is the root.
+pub fn detach_lazily(mount: &Arc<Mount>) -> Result<(), Errno> {
+    let mut removed = Vec::new();
+    write(|table| {
+        if mount.mounted_on().is_none() {
+            return Err(Errno::EINVAL);
+        }
+        let mut doomed = alloc::vec![mount.clone()];
+        let mut next = 0;
+        while let Some(parent) = doomed.get(next).cloned() {
+            doomed.extend(table.in_order.iter().filter(|other| other.parent_is(&parent)).cloned());
+            next += 1;
+        }
+        for mount in doomed.into_iter().rev() {
+            if let Some(place) = mount.mounted_on() {
+                removed.push((table.remove(&mount, &place), place, mount));
+            }
+        }
+        Ok(())
+    })?;
+    drop(removed);
+    Ok(())
+}
+
+/// Moves `mount` to `place` (`MS_MOVE`).
+///
+/// # Errors
+/// - `EINVAL`: it is the root.
+/// - `ELOOP`: the place is inside the mount.
+/// - Those of [`attach`].
+pub fn relocate(mount: &Arc<Mount>, place: &Path) -> Result<(), Errno> {
+    if mount.root.is_directory() != place.dentry.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    if place.dentry.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    let mut above = Some(place.mount.clone());
+    while let Some(at) = above {
+        if Arc::ptr_eq(&at, mount) {
+            return Err(Errno::ELOOP);
+        }
+        above = at.mounted_on().map(|place| place.mount);
+    }
+    place.dentry.pin_in_parent();
+    let place = topmost(place.clone());
+    let old = write(|table| {
+        let old = mount.mounted_on().ok_or(Errno::EINVAL)?;
+        let removed = table.by_place.remove(&key(&old.mount, &old.dentry));
+        old.dentry.remove_mount();
+        place.dentry.add_mount();
+        table.by_place.insert(key(&place.mount, &place.dentry), mount.clone());
+        let old = mount.mounted_on.lock().replace(place);
+        Ok::<_, Errno>((old, removed))
+    })?;
+    drop(old);
+    Ok(())
+}
+
+/// Makes `new_root` the root of all mounts and moves the old root mount to `put_old` (pivot_root(2), after its checks).
+///
+/// # Errors
+/// `EINVAL`: `new_root` is not attached.
+pub fn pivot(new_root: &Arc<Mount>, old_root: &Arc<Mount>, put_old: &Path) -> Result<(), Errno> {
+    put_old.dentry.pin_in_parent();
+    let old = write(|table| {
+        let old = new_root.mounted_on().ok_or(Errno::EINVAL)?;
+        let removed = table.by_place.remove(&key(&old.mount, &old.dentry));
+        old.dentry.remove_mount();
+        let old_place = new_root.mounted_on.lock().take();
+        // The old root may itself be mounted on the first root.
+        let above = old_root.mounted_on.lock().take();
+        if let Some(above) = &above {
+            table.by_place.remove(&key(&above.mount, &above.dentry));
+            table.by_place.insert(key(&above.mount, &above.dentry), new_root.clone());
+            *new_root.mounted_on.lock() = Some(above.clone());
+        }
+        put_old.dentry.add_mount();
+        table.by_place.insert(key(&put_old.mount, &put_old.dentry), old_root.clone());
+        *old_root.mounted_on.lock() = Some(put_old.clone());
+        if let Some(index) = table.in_order.iter().position(|mount| Arc::ptr_eq(mount, new_root)) {
+            let mount = table.in_order.remove(index);
+            table.in_order.insert(0, mount);
+        }
+        Ok::<_, Errno>((old, removed, old_place, above))
+    })?;
+    drop(old);
+    Ok(())
+}
+
+impl MountTable {
+    fn remove(&mut self, mount: &Arc<Mount>, place: &Path) -> [Option<Arc<Mount>>; 2] {
+        let by_place = self.by_place.remove(&key(&place.mount, &place.dentry));
+        place.dentry.remove_mount();
+        let index = self.in_order.iter().position(|other| Arc::ptr_eq(other, mount));
+        let in_order = index.map(|index| self.in_order.remove(index));
+        *mount.mounted_on.lock() = None;
+        [by_place, in_order]
+    }
+}
+
+/// Returns the mount attached exactly at `dentry` of `mount`.
+pub fn mount_at(mount: &Mount, dentry: &Arc<Dentry>) -> Option<Arc<Mount>> {
+    MOUNTS.read().as_ref()?.by_place.get(&key(mount, dentry)).cloned()
+}
+
+/// Follows the mounts on `path` to the topmost root.
+#[inline]
+pub fn topmost(mut path: Path) -> Path {
+    while path.dentry.is_mount_point() {
+        let Some(mount) = mount_at(&path.mount, &path.dentry) else { break };
+        path = Path { dentry: mount.root.clone(), mount };
+    }
+    path
+}
+
+/// All attached mounts, in the order of mounting.
+pub fn all() -> Vec<Arc<Mount>> {
+    MOUNTS.read().as_ref().map_or_else(Vec::new, |table| table.in_order.clone())
+}
+
+/// The super blocks of all attached mounts, each once.
+pub fn super_blocks() -> Vec<Arc<SuperBlock>> {
+    let mut found: Vec<Arc<SuperBlock>> = Vec::new();
+    for mount in all() {
+        if found.iter().all(|known| !Arc::ptr_eq(known, &mount.super_block)) {
+            found.push(mount.super_block.clone());
+        }
+    }
+    found
+}
+
+/// Whether anything is mounted on `dentry` (in some mount of its tree).
+pub fn is_mounted_on(dentry: &Dentry) -> bool {
+    dentry.is_mount_point()
+}
+
+/// Text in which blanks, tabs, line feeds, backslashes and `#` are octal, as `/proc/mounts` needs.
+struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    ' ' | '\t' | '\n' | '\\' | '#' => write!(f, "\\{:03o}", c as u32)?,
+                    _ => write!(f, "{c}")?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\{byte:03o}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the text of `/proc/<pid>/mounts` for a process whose root is `root`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_mounts(root: &Path, out: &mut dyn fmt::Write) -> fmt::Result {
+    for mount in all() {
+        let here = Path { dentry: mount.root.clone(), mount: mount.clone() };
+        let Ok(place) = here.text_from(root) else { continue };
+        if !place.is_reachable {
+            continue;
+        }
+        let file_system = mount.super_block.file_system();
+        write!(out, "{} {} {} ", Escaped(&mount.source), Escaped(&place.text), file_system.type_name())?;
+        write_options(&mount, true, out)?;
+        file_system.write_options(out)?;
+        out.write_str(" 0 0\n")?;
+    }
+    Ok(())
+}
+
+/// Writes the text of `/proc/<pid>/mountinfo` for a process whose root is `root`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_mountinfo(root: &Path, out: &mut dyn fmt::Write) -> fmt::Result {
+    for mount in all() {
+        let here = Path { dentry: mount.root.clone(), mount: mount.clone() };
+        let Ok(place) = here.text_from(root) else { continue };
+        if !place.is_reachable {
+            continue;
+        }
+        let file_system = mount.super_block.file_system();
+        let device = file_system.device();
+        let parent = mount.mounted_on().map_or(mount.id, |place| place.mount.id);
+        let shown = shown_root(&mount);
+        write!(out, "{} {parent} {}:{} ", mount.id, device.major(), device.minor())?;
+        write!(out, "{} {} ", Escaped(&shown), Escaped(&place.text))?;
+        write_options(&mount, false, out)?;
+        write!(out, " - {} {} ", file_system.type_name(), Escaped(&mount.source))?;
+        out.write_str(if mount.super_block.is_read_only() { "ro" } else { "rw" })?;
+        file_system.write_options(out)?;
+        out.write_str("\n")?;
+    }
+    Ok(())
+}
+
+/// The path, inside its file system, of what a mount shows.
+fn shown_root(mount: &Mount) -> Vec<u8> {
+    let top = mount.super_block.root().clone();
+    let mut names = Vec::new();
+    let mut at = mount.root.clone();
+    while !Arc::ptr_eq(&at, &top) {
+        let (parent, name) = at.with_link(|parent, name| (parent.cloned(), name.to_vec()));
+        names.push(name);
+        match parent {
+            Some(parent) => at = parent,
+            None => break,
+        }
+    }
+    if names.is_empty() {
+        return b"/".to_vec();
+    }
+    let mut text = Vec::new();
+    for name in names.iter().rev() {
+        text.push(b'/');
+        text.extend_from_slice(name);
+    }
+    text
+}
+
+/// Writes `rw` or `ro` and the words of the options; `with_super`: a read-only file system counts too.
+fn write_options(mount: &Mount, with_super: bool, out: &mut dyn fmt::Write) -> fmt::Result {
+    let options = mount.options();
+    let read_only =
+        options.contains(MountOptions::READ_ONLY) || (with_super && mount.super_block.is_read_only());
+    out.write_str(if read_only { "ro" } else { "rw" })?;
+    OPTION_TABLE.iter().filter(|row| options.contains(row.0)).try_for_each(|row| out.write_str(row.3))
+}
