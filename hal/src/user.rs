@@ -9,6 +9,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
+use linux_abi::errno::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::addr::USER_END;
@@ -26,6 +27,12 @@ pub struct Fault {
 impl From<Fault> for Error {
     fn from(_: Fault) -> Error {
         Error::Fault
+    }
+}
+
+impl From<Fault> for Errno {
+    fn from(_: Fault) -> Errno {
+        Errno::EFAULT
     }
 }
 

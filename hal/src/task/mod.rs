@@ -401,7 +401,7 @@ unsafe fn finish_switch(left: *const Task) -> RawThread {
 ///
 /// # Safety
 /// `left` as for `finish_switch`; the current task has not run before.
-pub(crate) unsafe extern "C" fn start(left: *const Task) -> ! {
+pub(crate) unsafe extern "C-unwind" fn start(left: *const Task) -> ! {
     // SAFETY: the caller's duty.
     let thread = unsafe { finish_switch(left) };
     bound::release_thread(thread);

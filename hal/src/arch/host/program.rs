@@ -329,7 +329,8 @@ impl SimUser {
         while done < len {
             let at = addr.wrapping_add(done);
             let n = (PAGE_SIZE - at % PAGE_SIZE).min(len - done);
-            let accessed = at < USER_END && with_page(at, access, true, |pointer| act(pointer, done, n)).is_some();
+            let accessed =
+                at < USER_END && with_page(at, access, true, |pointer| act(pointer, done, n)).is_some();
             let here = self.begin();
             if !accessed {
                 let error_code = 4 | u64::from(access == Access::Write) << 1;
