@@ -13,6 +13,9 @@ pub mod lock_order;
 
 pub mod random;
 
+pub mod scheduler;
+pub mod time;
+
 pub mod process;
 
 pub mod power;

@@ -47,7 +47,16 @@ bitflags::bitflags! {
 }
 
 /// What a task runs first.
-type Entry = Box<dyn FnOnce() + Send>;
+type Entry = Box<dyn FnOnce() -> Leave + Send>;
+
+/// How a task goes on after its first function, when nothing of that function is left on the stack or in the heap.
+#[derive(Debug)]
+pub enum Leave {
+    /// It enters user mode with these registers.
+    User(UserRegs),
+    /// It ends in this function, which switches away for ever.
+    End(fn() -> !),
+}
 
 /// A kernel stack, a saved register context, and what the machine keeps for a thread.
 #[repr(C)]
@@ -80,9 +89,25 @@ impl Task {
     /// Makes a task that will run `entry` on a stack of at least `stack_bytes`, guarded against overflow, interrupts on.
     /// `entry` must not return: the thread ends by switching away.
     ///
+    /// What `entry` owns is leaked; see [`with_leave`](Self::with_leave).
+    ///
     /// # Errors
     /// `OutOfMemory`.
-    pub fn new(stack_bytes: usize, entry: Entry) -> Result<Task, Error> {
+    pub fn new(stack_bytes: usize, entry: Box<dyn FnOnce() + Send>) -> Result<Task, Error> {
+        Self::with_leave(
+            stack_bytes,
+            Box::new(move || {
+                entry();
+                panic!("a thread's function returned")
+            }),
+        )
+    }
+
+    /// Makes a task that will run `entry` as [`new`](Self::new) says, and then goes on as `entry` answers.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn with_leave(stack_bytes: usize, entry: Box<dyn FnOnce() -> Leave + Send>) -> Result<Task, Error> {
         Ok(Task::from_context(arch::task::Context::new(stack_bytes)?, Some(entry)))
     }
 
@@ -408,11 +433,14 @@ pub(crate) unsafe extern "C-unwind" fn start(left: *const Task) -> ! {
     // SAFETY: this CPU runs the task, hence owns the field.
     let entry = unsafe { (*current_task().entry.get()).take() };
     arch::irq::restore(true);
-    match entry {
+    let leave = match entry {
         Some(entry) => entry(),
         None => unreachable!("a task without an entry has been running since boot"),
+    };
+    match leave {
+        Leave::User(regs) => enter_user(&regs),
+        Leave::End(end) => end(),
     }
-    panic!("a thread's function returned");
 }
 
 /// Leaves the kernel for user mode with these registers; whatever is on the kernel stack is abandoned. Pending work is
