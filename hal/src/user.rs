@@ -122,7 +122,7 @@ pub fn read_cstr(src: usize, buf: &mut [u8]) -> Result<Option<usize>, Fault> {
 
 #[inline(always)]
 fn check_u32(addr: usize) -> Result<(), Fault> {
-    if addr % 4 == 0 { check(addr, 4) } else { Err(Fault { copied: 0 }) }
+    if addr.is_multiple_of(4) { check(addr, 4) } else { Err(Fault { copied: 0 }) }
 }
 
 const NOTHING: Fault = Fault { copied: 0 };

@@ -399,9 +399,10 @@ pub fn switch_to<T: HasTask>(next: Arc<T>) {
     next.thread.store(raw.cast_mut(), Ordering::Relaxed);
     // SAFETY: as above; the task is acquired.
     unsafe { arch::task::set_current(raw, task) };
-    // SAFETY: this CPU runs `prev`, whose thread it still owns, and has acquired `next`; both stay until `finish_switch`
-    // on the other side. Interrupts are off.
-    let left = unsafe { arch::task::switch(&(*prev).context, &next.context, prev) };
+    // SAFETY: the CPU owns the thread of the task that it runs, and keeps it until `finish_switch` on the other side.
+    let prev = unsafe { &*prev };
+    // SAFETY: this CPU runs `prev` and has acquired `next`; neither goes before `finish_switch`. Interrupts are off.
+    let left = unsafe { arch::task::switch(&prev.context, &next.context, prev) };
     // SAFETY: `left` is what the switch that brought us back left.
     let thread = unsafe { finish_switch(left) };
     arch::irq::restore(was_enabled);

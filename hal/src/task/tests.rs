@@ -36,7 +36,7 @@ fn threads_take_turns_on_one_cpu() {
 #[test]
 fn a_dead_thread_is_freed_by_the_next() {
     adopt_boot(TestThread::new);
-    let thread = TestThread::spawn(|| block());
+    let thread = TestThread::spawn(block);
     let weak = Arc::downgrade(&thread);
     ready(thread);
     let me = current::<TestThread>().arc();

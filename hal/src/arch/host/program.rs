@@ -307,7 +307,7 @@ impl SimUser {
             .flatten()
             .map(|()| self.load::<u64>(rsp));
         match top {
-            Some(address) if address >= PROGRAMS && address < RETURNS => {
+            Some(address) if (PROGRAMS..RETURNS).contains(&address) => {
                 self.regs.rsp += 8;
                 self.regs.rip = address;
             }
