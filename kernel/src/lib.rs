@@ -11,12 +11,14 @@ extern crate alloc;
 pub mod command_line;
 pub mod lock_order;
 
+pub mod memory;
 pub mod random;
-
-pub mod scheduler;
-pub mod time;
+pub mod uio;
 
 pub mod process;
 
 pub mod power;
 pub mod uts;
+
+#[cfg(test)]
+mod test_upcalls;

@@ -1,0 +1,163 @@
+//! The store behind the caches: one per size, shared by all CPUs; cuts frames and puts them together again.
+//!
+//! Invariants:
+//! 1. Every free slot that no CPU holds lies in the bucket of its frame: frame number modulo [`BUCKETS`].
+//! 2. `FREE_SLOTS` of a frame is the number of its slots that lie here. When all do, the frame goes back to the buddy
+//!    allocator, unless the store would run empty.
+//!
+//! The slots of a whole frame are found by a walk through its bucket, a 64th of the store.
+
+use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+use hal::Error;
+use hal::frame::Frame;
+use hal::heap::{self, Slot, SlotList};
+use hal::sync::{Once, SpinLock};
+
+use super::size_class::{CLASSES, SizeClass};
+use super::statistics;
+use crate::lock_order;
+use crate::memory::physical::buddy_allocator::{alloc_frame, start_if_needed};
+
+const BUCKETS: usize = 64;
+/// The class whose slots are whole frames needs no store.
+const WHOLE_FRAME: usize = CLASSES - 1;
+
+hal::machine_static! {
+    /// By frame number: slots of the frame that lie in its store.
+    static FREE_SLOTS: Once<&'static [AtomicU16]> = Once::new();
+    static STORES: [SpinLock<Store>; WHOLE_FRAME] = [
+        store(16), store(32), store(64), store(128), store(256), store(512), store(1024), store(2048),
+    ];
+}
+
+/// Reserves the table of this module; to be called before the frame allocator starts.
+///
+/// # Errors
+/// `OutOfMemory`.
+pub(crate) fn init() -> Result<(), Error> {
+    let table = hal::boot::static_slice(hal::boot::frame_count()).ok_or(Error::OutOfMemory)?;
+    FREE_SLOTS.set(table).map_err(|_| Error::InUse)
+}
+
+const fn store(slot_size: usize) -> SpinLock<Store> {
+    let store = Store { buckets: [const { SlotList::new(16) }; BUCKETS], filled: 0, slots: 0 };
+    SpinLock::new(lock_order::HEAP, store.with_slot_size(slot_size))
+}
+
+struct Store {
+    buckets: [SlotList; BUCKETS],
+    /// Bit `n` is set if bucket `n` is not empty.
+    filled: u64,
+    slots: usize,
+}
+
+impl Store {
+    const fn with_slot_size(mut self, slot_size: usize) -> Self {
+        let mut i = 0;
+        while i < BUCKETS {
+            self.buckets[i] = SlotList::new(slot_size);
+            i += 1;
+        }
+        self
+    }
+
+    fn push(&mut self, bucket: usize, slot: Slot) {
+        self.buckets[bucket].push(slot);
+        self.filled |= 1 << bucket;
+        self.slots += 1;
+    }
+
+    fn pop(&mut self) -> Option<Slot> {
+        if self.filled == 0 {
+            return None;
+        }
+        let bucket = self.filled.trailing_zeros() as usize;
+        let slot = self.buckets[bucket].pop();
+        if self.buckets[bucket].is_empty() {
+            self.filled &= !(1 << bucket);
+        }
+        self.slots -= 1;
+        slot
+    }
+
+    /// Takes the slots of a frame, all of which are here, out of its bucket.
+    fn take_frame(&mut self, bucket: usize, number: usize, class: SizeClass) -> Option<Frame> {
+        let (mut own, mut others) = (SlotList::new(class.size()), SlotList::new(class.size()));
+        let list = &mut self.buckets[bucket];
+        while own.len() < class.slots_per_frame() {
+            let Some(slot) = list.pop() else { break };
+            let target = if slot.frame_number().index() == number { &mut own } else { &mut others };
+            target.push(slot);
+        }
+        list.take_from(&mut others, usize::MAX);
+        if list.is_empty() {
+            self.filled &= !(1 << bucket);
+        }
+        self.slots -= own.len();
+        heap::reassemble(own).ok()
+    }
+}
+
+/// Adds up to `n` slots to `into`; fewer, maybe none, when memory is used up.
+pub(super) fn take(class: SizeClass, n: usize, into: &mut SlotList) {
+    statistics::count_refill(class);
+    if class.index() == WHOLE_FRAME {
+        for _ in 0..n {
+            let Some(slot) = alloc_frame().and_then(|frame| Slot::from_frame(frame).ok()) else { break };
+            into.push(slot);
+        }
+        return;
+    }
+    start_if_needed();
+    let Some(counts) = Once::get(&FREE_SLOTS) else { return };
+    let mut store = STORES[class.index()].lock();
+    for _ in 0..n {
+        if store.filled == 0 {
+            let Some(frame) = alloc_frame() else { break };
+            let number = frame.number().index();
+            let Ok(mut slots) = heap::slots_of(frame, class.size()) else { break };
+            counts[number].store(class.slots_per_frame() as u16, Relaxed);
+            statistics::count_frame(class, true);
+            while let Some(slot) = slots.pop() {
+                store.push(number % BUCKETS, slot);
+            }
+        }
+        let Some(slot) = store.pop() else { break };
+        let count = &counts[slot.frame_number().index()];
+        count.store(count.load(Relaxed) - 1, Relaxed);
+        into.push(slot);
+    }
+}
+
+/// Takes up to `n` slots out of `from`.
+pub(super) fn give(class: SizeClass, n: usize, from: &mut SlotList) {
+    if class.index() == WHOLE_FRAME {
+        for _ in 0..n {
+            let Some(slot) = from.pop() else { return };
+            drop(slot.into_frame());
+        }
+        return;
+    }
+    let Some(counts) = Once::get(&FREE_SLOTS) else { return };
+    let mut store = STORES[class.index()].lock();
+    let per_frame = class.slots_per_frame();
+    for _ in 0..n {
+        let Some(slot) = from.pop() else { break };
+        let number = slot.frame_number().index();
+        let count = &counts[number];
+        let free = usize::from(count.load(Relaxed)) + 1;
+        count.store(free as u16, Relaxed);
+        store.push(number % BUCKETS, slot);
+        if free == per_frame && store.slots >= per_frame + class.batch() {
+            statistics::count_frame(class, false);
+            count.store(0, Relaxed);
+            drop(store.take_frame(number % BUCKETS, number, class));
+        }
+    }
+}
+
+/// Returns the number of free slots of a class that lie in the store.
+pub(super) fn stored(class: SizeClass) -> usize {
+    if class.index() == WHOLE_FRAME { 0 } else { STORES[class.index()].lock().slots }
+}

@@ -1,0 +1,214 @@
+//! The buddy system proper: free blocks by order, split and merged. Decides only; knows numbers, not memory.
+//!
+//! Invariants:
+//! 1. A frame is covered by at most one free block, and by none while it is handed out.
+//! 2. Two buddies of an order below the largest are never both free: they have been merged.
+//! 3. `non_empty` has bit `n` set if and only if a block of order `n` is free.
+//!
+//! Ordinary requests take the highest free block of the smallest order that serves, so that low memory stays for
+//! requests with an address limit and small remainders are used up first.
+
+use core::ops::Range;
+use core::sync::atomic::AtomicU64;
+
+use hal::addr::{FrameNumber, MAX_ORDER};
+
+use super::free_map::FreeMap;
+
+/// Number of orders, 0 to 12.
+pub const ORDERS: usize = MAX_ORDER as usize + 1;
+/// Frames in a block of the largest order.
+const LARGEST: usize = 1 << MAX_ORDER;
+
+/// Why a block was not taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeError {
+    /// Some frame of the block is free already.
+    AlreadyFree,
+    /// The block is misaligned for its order, of no valid order, or beyond the last frame.
+    Foreign,
+}
+
+/// Free blocks of physical memory.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    maps: [FreeMap; ORDERS],
+    non_empty: u32,
+    free_frames: usize,
+    /// One more than the highest frame number.
+    end: usize,
+}
+
+impl Blocks {
+    /// Returns how many words of zeroed memory [`new`](Self::new) takes for frames below `frames`.
+    pub(super) fn words_needed(frames: usize) -> usize {
+        (0..ORDERS).map(|order| FreeMap::words_needed((frames >> order).max(1))).sum()
+    }
+
+    /// Makes an allocator without any memory.
+    pub(super) const fn empty() -> Self {
+        Self { maps: [const { FreeMap::empty() }; ORDERS], non_empty: 0, free_frames: 0, end: 0 }
+    }
+
+    /// Makes an allocator for the frames below `frames`, none of them free. `None` when `memory` is too short.
+    pub(super) fn new(frames: usize, mut memory: &'static [AtomicU64]) -> Option<Self> {
+        let mut blocks = Self { end: frames, ..Self::empty() };
+        for (order, map) in blocks.maps.iter_mut().enumerate() {
+            (*map, memory) = FreeMap::new((frames >> order).max(1), memory)?;
+        }
+        Some(blocks)
+    }
+
+    /// Returns the number of free frames.
+    #[inline]
+    pub(super) fn free_frames(&self) -> usize {
+        self.free_frames
+    }
+
+    /// Returns the number of free blocks of each order.
+    pub(super) fn free_blocks(&self) -> [usize; ORDERS] {
+        ::core::array::from_fn(|order| self.maps[order].len())
+    }
+
+    /// Takes a block of 2^`order` frames.
+    #[inline]
+    pub(super) fn take(&mut self, order: u8) -> Option<FrameNumber> {
+        if order > MAX_ORDER {
+            return None;
+        }
+        let candidates = self.non_empty >> order << order;
+        if candidates == 0 {
+            return None;
+        }
+        let found = candidates.trailing_zeros() as usize;
+        let index = self.maps[found].last()?;
+        self.detach(found, index);
+        // Give back the low halves: the block taken stays the highest.
+        let mut index = index;
+        for lower in (usize::from(order)..found).rev() {
+            index = index * 2 + 1;
+            self.attach(lower, index - 1);
+        }
+        self.free_frames -= 1 << order;
+        Some(FrameNumber::new((index << order) as u32))
+    }
+
+    /// Takes single frames until `out` is full or memory is used up; returns how many. Takes small blocks whole before
+    /// it splits larger ones.
+    pub(super) fn take_batch(&mut self, mut out: impl FnMut(FrameNumber), n: usize) -> usize {
+        let mut taken = 0;
+        while taken < n && self.non_empty != 0 {
+            let smallest = self.non_empty.trailing_zeros();
+            let order = smallest.min((n - taken).ilog2()) as u8;
+            let Some(first) = self.take(order) else { break };
+            for frame in first.get()..first.get() + (1 << order) {
+                out(FrameNumber::new(frame));
+            }
+            taken += 1 << order;
+        }
+        taken
+    }
+
+    /// Takes the lowest suitable run of `n` frames that starts at a multiple of `align` (a power of two, at most the
+    /// largest block) and ends at or below `limit`.
+    pub(super) fn take_run(
+        &mut self,
+        n: usize,
+        align: usize,
+        limit: FrameNumber,
+    ) -> Option<Range<FrameNumber>> {
+        if n == 0 || n > self.end || !align.is_power_of_two() || align > LARGEST {
+            return None;
+        }
+        let limit = limit.index().min(self.end);
+        let (start, taken) = if n <= LARGEST {
+            let order = n.next_power_of_two().max(align).trailing_zeros() as usize;
+            let (found, index) = (order..ORDERS)
+                .filter_map(|found| Some((found, self.maps[found].first()?)))
+                .find(|&(found, index)| (index << found) + n <= limit)?;
+            self.detach(found, index);
+            (index << found, 1 << found)
+        } else {
+            let whole = n.div_ceil(LARGEST);
+            // A run of whole largest blocks whose used part ends within the limit; the tail is given back below.
+            let end = (limit + (whole * LARGEST - n)) / LARGEST;
+            let first = self.maps[ORDERS - 1].find_run(whole, 1, end)?;
+            for index in first..first + whole {
+                self.detach(ORDERS - 1, index);
+            }
+            (first * LARGEST, whole * LARGEST)
+        };
+        self.free_frames -= taken;
+        let range = |a: usize, b: usize| FrameNumber::new(a as u32)..FrameNumber::new(b as u32);
+        for (tail, order) in FrameNumber::blocks(range(start + n, start + taken)) {
+            self.give(tail, order).ok()?;
+        }
+        Some(range(start, start + n))
+    }
+
+    /// Gives a block back and merges it with its free buddies.
+    ///
+    /// # Errors
+    /// Refuses a block that is not wholly handed out; nothing changes then.
+    pub(super) fn give(&mut self, first: FrameNumber, order: u8) -> Result<(), FreeError> {
+        let start = first.index();
+        if order > MAX_ORDER || !first.is_aligned_to(order) || start + (1 << order) > self.end {
+            return Err(FreeError::Foreign);
+        }
+        self.check_not_free(start, order)?;
+        self.free_frames += 1 << order;
+        let mut order = usize::from(order);
+        let mut index = start >> order;
+        while order < ORDERS - 1 && self.maps[order].contains(index ^ 1) {
+            self.detach(order, index ^ 1);
+            index /= 2;
+            order += 1;
+        }
+        self.attach(order, index);
+        Ok(())
+    }
+
+    /// Refuses a block that lies in a free block or has free parts.
+    fn check_not_free(&self, start: usize, order: u8) -> Result<(), FreeError> {
+        let mut larger = self.non_empty >> order << order;
+        while larger != 0 {
+            let at = larger.trailing_zeros() as usize;
+            if self.maps[at].contains(start >> at) {
+                return Err(FreeError::AlreadyFree);
+            }
+            larger &= larger - 1;
+        }
+        for at in (0..usize::from(order)).filter(|&at| self.non_empty >> at & 1 != 0) {
+            // Rare: blocks above order 0 are freed seldom.
+            if (start >> at..(start + (1 << order)) >> at).any(|index| self.maps[at].contains(index)) {
+                return Err(FreeError::AlreadyFree);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn attach(&mut self, order: usize, index: usize) {
+        self.maps[order].insert(index);
+        self.non_empty |= 1 << order;
+    }
+
+    #[inline]
+    fn detach(&mut self, order: usize, index: usize) {
+        let map = &mut self.maps[order];
+        map.remove(index);
+        if map.len() == 0 {
+            self.non_empty &= !(1 << order);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn test_memory(frames: usize) -> &'static [AtomicU64] {
+    let words = (0..Blocks::words_needed(frames)).map(|_| AtomicU64::new(0));
+    alloc::boxed::Box::leak(words.collect())
+}
+
+#[cfg(test)]
+#[path = "blocks_tests.rs"]
+mod tests;

@@ -1,0 +1,427 @@
+//! The frame allocator: buddy system behind a lock, per-CPU caches of single frames without one.
+//!
+//! Invariants:
+//! 1. A frame number is in exactly one place: a free block, one CPU's cache, or (owned) the frame table of `hal`. `hal`
+//!    checks the last: [`Frame::claim`] refuses a frame that is owned.
+//! 2. User memory never takes the last [`reserve`](BuddyAllocator::reserve_frames) frames: they keep the kernel alive
+//!    when a program has eaten all else. Under *pressure*, when free memory comes near the reserve, the caches are
+//!    bypassed so that this holds exactly.
+//! 3. A CPU's cache is used by that CPU alone, between two points where it may block, never in interrupt context.
+//!
+//! The cost of starting is proportional to the number of blocks of 16 MiB; no per-frame data is touched.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use hal::addr::{FrameNumber, MAX_ORDER, PhysAddr};
+use hal::frame::Frame;
+use hal::sync::SpinLock;
+use hal::{Error, PAGE_SIZE};
+use linux_abi::errno::Errno;
+
+use super::blocks::{Blocks, FreeError, ORDERS};
+use super::frame_cache::{CAPACITY, FrameCache};
+use crate::lock_order;
+
+hal::machine_static! {
+    static PHYSICAL: BuddyAllocator = BuddyAllocator::new();
+}
+
+hal::per_cpu! {
+    static CACHE: FrameCache = FrameCache::new();
+}
+
+/// Free physical memory of the machine.
+#[derive(Debug)]
+pub struct BuddyAllocator {
+    blocks: SpinLock<Blocks>,
+    /// Set while free memory is near the reserve.
+    pressure: AtomicBool,
+    total_frames: AtomicUsize,
+    reserve_frames: AtomicUsize,
+    /// Frames that one CPU's cache may hold.
+    cache_limit: AtomicUsize,
+    refills: AtomicUsize,
+    drains: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// Numbers about physical memory at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Frames that are managed.
+    pub total_frames: usize,
+    /// Frames that are free, in blocks and in caches.
+    pub free_frames: usize,
+    /// Free frames that lie in the caches of CPUs.
+    pub cached_frames: usize,
+    /// Free blocks of each order.
+    pub free_blocks: [usize; ORDERS],
+    /// Times that a CPU's cache was filled from the blocks.
+    pub refills: usize,
+    /// Times that a CPU's cache was emptied into the blocks.
+    pub drains: usize,
+    /// Blocks that were refused because they were free already or not of this allocator.
+    pub refused: usize,
+}
+
+impl BuddyAllocator {
+    /// Makes an allocator without memory.
+    pub const fn new() -> Self {
+        Self {
+            blocks: SpinLock::new(lock_order::PHYSICAL_MEMORY, Blocks::empty()),
+            pressure: AtomicBool::new(true),
+            total_frames: AtomicUsize::new(0),
+            reserve_frames: AtomicUsize::new(0),
+            cache_limit: AtomicUsize::new(0),
+            refills: AtomicUsize::new(0),
+            drains: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes over all memory that the boot loader and the early start left free.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: there is no room for the bitmaps. `InUse`: the allocator has memory already.
+    fn start(&self) -> Result<(), Error> {
+        let mut blocks = self.blocks.lock();
+        if self.total_frames.load(Relaxed) != 0 {
+            return Err(Error::InUse);
+        }
+        let frames = hal::boot::frame_count();
+        let memory = hal::boot::static_slice(Blocks::words_needed(frames)).ok_or(Error::OutOfMemory)?;
+        *blocks = Blocks::new(frames, memory).ok_or(Error::OutOfMemory)?;
+        for range in hal::boot::memory_regions() {
+            for (first, order) in FrameNumber::blocks(range) {
+                self.note_refusal(blocks.give(first, order));
+            }
+        }
+        let total = blocks.free_frames();
+        self.total_frames.store(total, Relaxed);
+        self.reserve_frames.store((total / 64).clamp(64, 4096), Relaxed);
+        self.cache_limit.store((total / (64 * hal::cpu::count())).clamp(16, CAPACITY), Relaxed);
+        self.update_pressure(&blocks);
+        Ok(())
+    }
+
+    /// Returns the number of frames that only the kernel gets.
+    pub fn reserve_frames(&self) -> usize {
+        self.reserve_frames.load(Relaxed)
+    }
+
+    /// Sets or clears the pressure flag by what is free.
+    fn update_pressure(&self, blocks: &Blocks) {
+        let slack = self.cache_limit.load(Relaxed) * hal::cpu::count();
+        let near = blocks.free_frames() < self.reserve_frames() + slack;
+        if near != self.pressure.load(Relaxed) {
+            self.pressure.store(near, Relaxed);
+        }
+    }
+
+    fn is_under_pressure(&self) -> bool {
+        self.pressure.load(Relaxed)
+    }
+
+    /// Counts a block that was not taken back.
+    fn note_refusal(&self, result: Result<(), FreeError>) {
+        if result.is_err() {
+            self.refused.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes a frame for `whom` after the cache had none, and fills the cache unless memory is short.
+    #[cold]
+    #[inline(never)]
+    fn take_slowly(&self, whom: Whom) -> Option<FrameNumber> {
+        start_if_needed();
+        let cache = CACHE.get();
+        let mut blocks = self.blocks.lock();
+        if self.is_under_pressure() {
+            self.drain(cache, 0, &mut blocks);
+            if whom == Whom::User && blocks.free_frames() <= self.reserve_frames() {
+                return None;
+            }
+            let frame = blocks.take(0);
+            self.update_pressure(&blocks);
+            return frame;
+        }
+        self.refills.fetch_add(1, Relaxed);
+        let limit = self.cache_limit.load(Relaxed);
+        blocks.take_batch(|frame| _ = cache.push(frame, limit), limit / 2);
+        self.update_pressure(&blocks);
+        cache.pop()
+    }
+
+    /// Gives frames of a cache back to the blocks until `keep` are left.
+    fn drain(&self, cache: &FrameCache, keep: usize, blocks: &mut Blocks) {
+        while cache.len() > keep {
+            let Some(frame) = cache.pop() else { break };
+            self.note_refusal(blocks.give(frame, 0));
+        }
+    }
+
+    /// Gives a frame back when it does not fit the cache, or a block of several.
+    #[cold]
+    #[inline(never)]
+    fn give_slowly(&self, first: FrameNumber, order: u8) {
+        let mut blocks = self.blocks.lock();
+        if order == 0 {
+            self.drains.fetch_add(1, Relaxed);
+            let keep = if self.is_under_pressure() { 0 } else { self.cache_limit.load(Relaxed) / 2 };
+            self.drain(CACHE.get(), keep, &mut blocks);
+        }
+        let result = blocks.give(first, order);
+        self.note_refusal(result);
+        self.update_pressure(&blocks);
+        drop(blocks);
+        if let Err(error) = result {
+            log::error!(
+                "memory: a block of order {order} at {first:?} was freed wrongly ({error:?}); ignored"
+            );
+        }
+    }
+
+    /// Takes a block, after giving back this CPU's cache if need be.
+    fn take_block(&self, order: u8) -> Option<FrameNumber> {
+        start_if_needed();
+        let mut blocks = self.blocks.lock();
+        let mut first = blocks.take(order);
+        if first.is_none() {
+            self.drain(CACHE.get(), 0, &mut blocks);
+            first = blocks.take(order);
+        }
+        self.update_pressure(&blocks);
+        first
+    }
+
+    fn take_run(&self, n: usize, align: usize, limit: FrameNumber) -> Option<Range<FrameNumber>> {
+        start_if_needed();
+        let mut blocks = self.blocks.lock();
+        if n > blocks.free_frames() + CACHE.get().len() {
+            return None;
+        }
+        let mut run = blocks.take_run(n, align, limit);
+        if run.is_none() {
+            self.drain(CACHE.get(), 0, &mut blocks);
+            run = blocks.take_run(n, align, limit);
+        }
+        self.update_pressure(&blocks);
+        run
+    }
+
+    fn statistics(&self) -> Statistics {
+        let (free, free_blocks) = {
+            let blocks = self.blocks.lock();
+            (blocks.free_frames(), blocks.free_blocks())
+        };
+        let cached_frames = CACHE.iter().map(FrameCache::len).sum();
+        Statistics {
+            total_frames: self.total_frames.load(Relaxed),
+            free_frames: free + cached_frames,
+            cached_frames,
+            free_blocks,
+            refills: self.refills.load(Relaxed),
+            drains: self.drains.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+        }
+    }
+}
+
+impl Default for BuddyAllocator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Kernel,
+    User,
+}
+
+/// Takes over the machine's memory; to be called once at boot, after the last
+/// [`static_slice`](hal::boot::static_slice) and before the first allocation.
+///
+/// # Errors
+/// `OutOfMemory`: there is no room for the bitmaps. `InUse`: called before.
+pub fn init() -> Result<(), Error> {
+    PHYSICAL.start()
+}
+
+/// A simulated machine starts its memory with the first allocation, so that a unit test need not boot.
+#[inline(always)]
+pub(in crate::memory) fn start_if_needed() {
+    #[cfg(not(target_os = "none"))]
+    if PHYSICAL.total_frames.load(Relaxed) == 0 {
+        // Another CPU of the machine may have been faster.
+        crate::memory::init().ok();
+    }
+}
+
+fn claim(number: FrameNumber, order: u8) -> Option<Frame> {
+    match Frame::claim(number, order) {
+        Ok(frame) => Some(frame),
+        Err(Error::OutOfMemory) => {
+            // A simulated machine was told to fail.
+            PHYSICAL.give_slowly(number, order);
+            None
+        }
+        Err(error) => {
+            // Only a fault of ours or a broken boot memory map leads here; the frame is never offered again.
+            log::error!("memory: {number:?} of order {order} is free and cannot be claimed: {error}");
+            None
+        }
+    }
+}
+
+/// Allocates a frame for the kernel's own use. Its contents are arbitrary. `None` when memory is used up.
+#[inline]
+pub fn alloc_frame() -> Option<Frame> {
+    let number = match CACHE.get().pop() {
+        Some(number) => number,
+        None => PHYSICAL.take_slowly(Whom::Kernel)?,
+    };
+    claim(number, 0)
+}
+
+/// Allocates a frame for a user program or a file; these leave the kernel its reserve. Its contents are arbitrary.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+#[inline]
+pub fn alloc_user_frame() -> Result<Frame, Errno> {
+    let cached = if PHYSICAL.is_under_pressure() { None } else { CACHE.get().pop() };
+    let number = match cached {
+        Some(number) => number,
+        None => PHYSICAL.take_slowly(Whom::User).ok_or(Errno::ENOMEM)?,
+    };
+    claim(number, 0).ok_or(Errno::ENOMEM)
+}
+
+/// Allocates a frame of zeroes for the kernel's own use.
+pub fn alloc_zeroed_frame() -> Option<Frame> {
+    let frame = alloc_frame()?;
+    frame.zero();
+    Some(frame)
+}
+
+/// Allocates a frame of zeroes for a user program or a file.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+#[inline]
+pub fn alloc_zeroed_user_frame() -> Result<Frame, Errno> {
+    let frame = alloc_user_frame()?;
+    frame.zero();
+    Ok(frame)
+}
+
+/// Allocates a block of 2^`order` frames, aligned to its size, for the kernel's own use.
+pub fn alloc_block(order: u8) -> Option<Frame> {
+    if order == 0 {
+        return alloc_frame();
+    }
+    claim(PHYSICAL.take_block(order)?, order)
+}
+
+/// Gives up a frame or a block. Other handles of it keep it alive; dropping them has the same effect.
+pub fn free_frame(frame: Frame) {
+    drop(frame);
+}
+
+/// Takes back a block whose last handle is gone; `hal` calls this.
+#[inline]
+pub(crate) fn free_block(first: FrameNumber, order: u8) {
+    if order == 0
+        && !PHYSICAL.is_under_pressure()
+        && CACHE.get().push(first, PHYSICAL.cache_limit.load(Relaxed))
+    {
+        return;
+    }
+    PHYSICAL.give_slowly(first, order);
+}
+
+/// Physically contiguous memory, for devices. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Contiguous {
+    range: Range<FrameNumber>,
+    /// Ascending and without gaps.
+    blocks: Vec<Frame>,
+}
+
+impl Contiguous {
+    /// Returns the address of the first byte.
+    pub fn phys(&self) -> PhysAddr {
+        self.range.start.phys()
+    }
+
+    /// Returns the number of frames.
+    pub fn frame_count(&self) -> usize {
+        self.range.end.index() - self.range.start.index()
+    }
+
+    /// Returns the blocks that make up the memory, in ascending order.
+    pub fn blocks(&self) -> &[Frame] {
+        &self.blocks
+    }
+
+    /// Gives up the frame around the blocks, which stay owned.
+    pub fn into_blocks(self) -> Vec<Frame> {
+        self.blocks
+    }
+}
+
+/// Allocates `n` contiguous frames that start at a multiple of `align` frames (a power of two, at most 4096) and end at
+/// or below the address `limit`. `None` when there is no such run or the arguments make no sense.
+pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Option<Contiguous> {
+    let limit = limit.and_then(PhysAddr::frame).unwrap_or(FrameNumber::new(u32::MAX));
+    // The list first: the allocator's lock must not be held while the heap allocates.
+    let mut blocks = Vec::new();
+    blocks.try_reserve_exact(2 * ORDERS + (n >> MAX_ORDER)).ok()?;
+    let range = PHYSICAL.take_run(n, align, limit)?;
+    for (first, order) in FrameNumber::blocks(range.clone()) {
+        blocks.push(claim(first, order)?);
+    }
+    Some(Contiguous { range, blocks })
+}
+
+/// Returns the number of bytes that are free.
+pub fn free_bytes() -> usize {
+    statistics().free_frames * PAGE_SIZE
+}
+
+/// Returns the number of bytes that are managed, free or not.
+pub fn total_bytes() -> usize {
+    PHYSICAL.total_frames.load(Relaxed) * PAGE_SIZE
+}
+
+/// Returns the number of bytes that user programs and files may still take.
+pub fn free_user_bytes() -> usize {
+    statistics().free_frames.saturating_sub(PHYSICAL.reserve_frames()) * PAGE_SIZE
+}
+
+/// Tells whether the kernel should grow at a user's request: in a moment without pressure always, otherwise if more than
+/// the reserve and `bytes` is free.
+pub fn has_room_for(bytes: usize) -> bool {
+    if !PHYSICAL.is_under_pressure() && bytes <= PHYSICAL.cache_limit.load(Relaxed) * PAGE_SIZE {
+        return true;
+    }
+    free_user_bytes() > bytes
+}
+
+/// Counts frames as managed that come from memory which was in use at boot, such as a boot module about to be dropped.
+pub fn add_to_total(frames: usize) {
+    PHYSICAL.total_frames.fetch_add(frames, Relaxed);
+}
+
+/// Returns numbers about physical memory.
+pub fn statistics() -> Statistics {
+    start_if_needed();
+    PHYSICAL.statistics()
+}
+
+#[cfg(test)]
+#[path = "buddy_allocator_tests.rs"]
+mod tests;

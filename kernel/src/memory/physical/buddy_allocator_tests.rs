@@ -1,0 +1,120 @@
+//! The frame allocator on the simulated machine.
+
+use alloc::vec::Vec;
+
+use hal::cpu::CpuId;
+use hal::sim::Machine;
+
+use super::*;
+
+fn machine(cpus: usize) -> Machine {
+    let machine = Machine::builder().memory_mib(16).cpus(cpus).build();
+    machine.enter();
+    machine
+}
+
+#[test]
+fn every_frame_can_be_had_once_and_comes_back() {
+    machine(1);
+    let before = statistics();
+    assert!(before.free_frames > 3000 && before.total_frames == before.free_frames);
+    let mut frames = Vec::new();
+    while let Some(frame) = alloc_frame() {
+        frames.push(frame);
+    }
+    assert_eq!(frames.len(), before.total_frames);
+    assert_eq!(free_bytes(), 0);
+    frames.sort_by_key(Frame::number);
+    assert!(frames.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+    frames.clear();
+    let after = statistics();
+    assert_eq!((after.free_frames, after.refused), (before.free_frames, 0));
+}
+
+#[test]
+fn programs_leave_the_reserve_to_the_kernel() {
+    machine(2);
+    let mut frames = Vec::new();
+    let refused = loop {
+        match alloc_user_frame() {
+            Ok(frame) => frames.push(frame),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, Errno::ENOMEM);
+    let left = statistics().free_frames;
+    assert_eq!(left, PHYSICAL.reserve_frames());
+    assert!(!has_room_for(1));
+    let kernel: Vec<_> = core::iter::from_fn(alloc_frame).collect();
+    assert_eq!(kernel.len(), left);
+    drop(kernel);
+    assert_eq!(alloc_user_frame().err(), Some(Errno::ENOMEM), "the kernel's frames are not handed on");
+    frames.truncate(frames.len() / 2);
+    assert!(alloc_user_frame().is_ok() && has_room_for(1));
+}
+
+#[test]
+fn frames_freed_on_another_cpu_are_not_lost() {
+    let machine = machine(2);
+    let before = statistics().free_frames;
+    for _ in 0..20 {
+        machine.act_as(CpuId::new(0));
+        let frames: Vec<_> = (0..500).map(|_| alloc_frame().unwrap()).collect();
+        machine.act_as(CpuId::new(1));
+        drop(frames);
+    }
+    assert_eq!(statistics().free_frames, before);
+    machine.act_as(CpuId::new(0));
+    let all: Vec<_> = core::iter::from_fn(alloc_frame).collect();
+    let stranded = CACHE.on(CpuId::new(1)).len();
+    assert_eq!(all.len() + stranded, before);
+    assert!(stranded <= PHYSICAL.cache_limit.load(Relaxed));
+}
+
+#[test]
+fn contiguous_memory_is_contiguous_aligned_and_below_the_limit() {
+    machine(1);
+    let before = statistics().free_frames;
+    for (n, align) in [(1, 1), (3, 4), (100, 16), (513, 256), (1000, 1)] {
+        let limit = PhysAddr::new(15 << 20);
+        let run = alloc_contiguous(n, align, Some(limit)).unwrap();
+        assert_eq!(run.frame_count(), n);
+        assert_eq!(run.phys().get() % (align * PAGE_SIZE) as u64, 0);
+        assert!(run.phys().get() + (n * PAGE_SIZE) as u64 <= limit.get());
+        let mut next = run.phys();
+        for block in run.blocks() {
+            assert_eq!(block.phys(), next);
+            next = next.checked_add(block.size() as u64).unwrap();
+        }
+    }
+    assert!(alloc_contiguous(0, 1, None).is_none());
+    assert!(alloc_contiguous(1, 3, None).is_none());
+    assert!(alloc_contiguous(1 << 40, 1, None).is_none());
+    assert_eq!(statistics().free_frames, before);
+    alloc_contiguous(1024, 1024, None).expect("blocks merged again");
+}
+
+#[test]
+fn a_block_freed_twice_is_refused_and_counted() {
+    machine(1);
+    let block = alloc_block(3).unwrap();
+    let number = block.number();
+    free_frame(block);
+    let before = statistics();
+    free_block(number, 3);
+    let after = statistics();
+    assert_eq!((after.free_frames, after.refused), (before.free_frames, 1));
+}
+
+#[test]
+fn a_refused_claim_loses_no_frame() {
+    let machine = machine(1);
+    let before = statistics().free_frames;
+    machine.fail_allocations_after(3);
+    let got: Vec<_> = core::iter::from_fn(alloc_frame).collect();
+    assert_eq!(got.len(), 3);
+    assert!(alloc_block(2).is_none());
+    machine.allow_allocations();
+    drop(got);
+    assert_eq!(statistics().free_frames, before);
+}

@@ -1,0 +1,11 @@
+//! Physical memory: the buddy system, and a cache of single frames per CPU in front of it.
+//!
+//! An allocation gives an owned [`Frame`](hal::frame::Frame); dropping its last handle brings it back here. What must
+//! always hold is written at [`buddy_allocator`].
+
+mod blocks;
+pub mod buddy_allocator;
+mod frame_cache;
+mod free_map;
+
+pub use blocks::{FreeError, ORDERS};
