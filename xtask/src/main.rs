@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod ci;
 mod cmd;
 mod cpio;
 mod filter;
+mod licences;
 mod link;
 mod linux;
 mod packages;
@@ -14,10 +16,12 @@ mod rootfs;
 mod run;
 mod scratch;
 mod session;
+mod simd;
 mod symbols;
 mod sysroot;
 mod terminal;
 mod test;
+mod tidy;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -53,6 +57,10 @@ enum Command {
     Linux,
     /// Run everything that can fail; the last line is `N passed, N failed`.
     Test(test::Args),
+    /// Everything a change must pass: format, lints, documentation, rules, licences, build, tests.
+    Ci(ci::Args),
+    /// Check the rules of the source tree that no compiler checks.
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -69,6 +77,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::main(&args),
+        Command::Ci(args) => ci::main(&args),
+        Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),
     })
 }
 

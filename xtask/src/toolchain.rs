@@ -77,6 +77,9 @@ impl Toolchain {
             command.env_remove("RUSTUP_TOOLCHAIN");
             // The compiler's own: cargo run by rustup puts rustup's libraries first.
             command.env_remove("LD_LIBRARY_PATH");
+            // `cargo clippy` looks for its parts in PATH, and they must be this compiler's.
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("/usr/bin:{path}")).env_remove("CARGO");
         }
         command
     }

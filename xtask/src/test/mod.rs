@@ -29,21 +29,21 @@ pub(crate) struct Args {
     pub(crate) quick: bool,
     /// Run the machine tests and cases on this kernel; `linux` is Debian's. Shows whether a test is right.
     #[arg(long, value_name = "PATH|linux")]
-    kernel: Option<PathBuf>,
+    pub(crate) kernel: Option<PathBuf>,
     /// Take Linux's answers to the cases anew and write them to `tests/expected`.
     #[arg(long)]
-    record: bool,
+    pub(crate) record: bool,
     /// Leave out the tests that run on this host.
     #[arg(long)]
-    no_host: bool,
+    pub(crate) no_host: bool,
     /// How to execute the guest's instructions.
     #[arg(long, value_enum, default_value_t)]
-    accel: Accel,
+    pub(crate) accel: Accel,
     /// Which compiler to use.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) toolchain: Choice,
     /// Only tests whose name contains this.
-    filter: Option<String>,
+    pub(crate) filter: Option<String>,
 }
 
 /// How many tests passed and failed.
