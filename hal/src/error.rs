@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use linux_abi::errno::Errno;
+
 /// Why an operation failed. The kernel turns this into an errno; never the other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -39,3 +41,16 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+impl From<Error> for Errno {
+    fn from(error: Error) -> Errno {
+        match error {
+            Error::OutOfMemory => Errno::ENOMEM,
+            Error::AlreadyMapped => Errno::EEXIST,
+            Error::NotMapped | Error::Fault => Errno::EFAULT,
+            Error::Misaligned | Error::OutOfRange => Errno::EINVAL,
+            Error::InUse => Errno::EBUSY,
+            Error::Unsupported => Errno::EOPNOTSUPP,
+        }
+    }
+}

@@ -76,7 +76,9 @@ pub(crate) fn reserve_all_but(usable: impl Iterator<Item = Range<FrameNumber>>) 
 /// # Safety
 /// The block is RAM, and whoever had reserved it uses it no longer.
 pub(crate) unsafe fn unreserve(first: FrameNumber, order: u8) {
-    let Some(block) = arch::memory::frame_table().get(first.index()..first.index() + (1 << order)) else { return };
+    let Some(block) = arch::memory::frame_table().get(first.index()..first.index() + (1 << order)) else {
+        return;
+    };
     for state in block {
         state.0.store(FREE, Ordering::Relaxed);
     }
@@ -217,7 +219,10 @@ impl Frame {
     /// Returns the address in kernel memory of a range of the block.
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         let size = self.size();
-        assert!(offset <= size && len <= size - offset, "range {offset}+{len} leaves a block of {size} bytes");
+        assert!(
+            offset <= size && len <= size - offset,
+            "range {offset}+{len} leaves a block of {size} bytes"
+        );
         arch::memory::assert_current(self.machine);
         arch::memory::phys_ptr(self.phys()).wrapping_add(offset)
     }
@@ -268,7 +273,8 @@ impl Frame {
     #[cold]
     #[inline(never)]
     fn saturate(state: &AtomicU32) {
-        let _ = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some((old & !COUNT_MASK) | PINNED));
+        let _ = state
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some((old & !COUNT_MASK) | PINNED));
     }
 
     fn free(&mut self) {

@@ -92,3 +92,8 @@ pub fn are_enabled() -> bool {
 pub fn in_interrupt() -> bool {
     arch::irq::in_interrupt()
 }
+
+/// Tells whether the interrupt being served came while the CPU was in user mode. For interrupt handlers.
+pub fn interrupted_user() -> bool {
+    arch::irq::interrupted_user()
+}

@@ -93,6 +93,11 @@ pub(crate) fn block() {
     }
 }
 
+/// Tells whether no thread waits for a CPU.
+pub(crate) fn is_idle() -> bool {
+    READY.lock().unwrap().is_empty()
+}
+
 pub(crate) const SYS_ADD: u64 = 1000;
 pub(crate) const SYS_LOG: u64 = 1001;
 pub(crate) const SYS_RAISE: u64 = 1002;

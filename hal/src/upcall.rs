@@ -144,10 +144,7 @@ macro_rules! entry {
                 <$kernel as Kernel>::syscall(frame)
             }
             #[unsafe(no_mangle)]
-            extern "Rust" fn __exo_exit_to_user(
-                regs: &mut $crate::task::UserRegs,
-                work: $crate::task::Work,
-            ) {
+            extern "Rust" fn __exo_exit_to_user(regs: &mut $crate::task::UserRegs, work: $crate::task::Work) {
                 <$kernel as Kernel>::exit_to_user(regs, work)
             }
             #[unsafe(no_mangle)]

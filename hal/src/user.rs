@@ -9,6 +9,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
+use linux_abi::errno::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::addr::USER_END;
@@ -26,6 +27,12 @@ pub struct Fault {
 impl From<Fault> for Error {
     fn from(_: Fault) -> Error {
         Error::Fault
+    }
+}
+
+impl From<Fault> for Errno {
+    fn from(_: Fault) -> Errno {
+        Errno::EFAULT
     }
 }
 
@@ -115,7 +122,7 @@ pub fn read_cstr(src: usize, buf: &mut [u8]) -> Result<Option<usize>, Fault> {
 
 #[inline(always)]
 fn check_u32(addr: usize) -> Result<(), Fault> {
-    if addr % 4 == 0 { check(addr, 4) } else { Err(Fault { copied: 0 }) }
+    if addr.is_multiple_of(4) { check(addr, 4) } else { Err(Fault { copied: 0 }) }
 }
 
 const NOTHING: Fault = Fault { copied: 0 };

@@ -15,6 +15,9 @@ pub mod memory;
 pub mod random;
 pub mod uio;
 
+pub mod scheduler;
+pub mod time;
+
 pub mod process;
 
 pub mod power;

@@ -77,10 +77,31 @@ pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
 pub const PIPE_ENDS: LockRank = LockRank::new(364, "pipe ends");
 /// Counter of an eventfd.
 pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
+/// The table of the kernel's threads.
+pub const THREADS: LockRank = LockRank::new(500, "threads");
+/// A thread's name: held for a copy only.
+pub const THREAD_NAME: LockRank = LockRank::new(505, "thread name");
+/// A bucket of waiting threads (futex): threads are woken under it. Two: the lower index first.
+pub const FUTEX_BUCKET: LockRank = LockRank::nesting(510, "futex bucket");
 /// The list of address spaces: held for a look only.
 pub const ADDRESS_SPACES: LockRank = LockRank::new(590, "address spaces");
 /// The pages of one file: a page fault takes it, so only the allocators come after.
-pub const PAGE_CACHE: LockRank = LockRank::new(600, "page cache");
+pub const PAGE_CACHE: LockRank = LockRank::new(595, "page cache");
+/// What polls a wait queue: told under it, which may wake another wait queue. Nested in the order of the chain of epoll
+/// descriptors, which has no cycle.
+pub const POLL_LIST: LockRank = LockRank::nesting(600, "poll list");
+/// The sleepers of a wait queue: woken under it.
+pub const WAIT_QUEUE: LockRank = LockRank::new(610, "wait queue");
+/// The sleepers at mutexes whose addresses share a bucket.
+pub const PARKING: LockRank = LockRank::new(620, "parking bucket");
+/// Handles that interrupt handlers must not drop.
+pub const GRAVEYARD: LockRank = LockRank::new(625, "graveyard");
+/// Actions of timers that wait for the service thread.
+pub const TIMER_DEFERRED: LockRank = LockRank::new(630, "deferred timers");
+/// The armed timers of a CPU.
+pub const TIMER_QUEUE: LockRank = LockRank::new(640, "timer queue");
+/// The run queue of a CPU: the innermost lock of the scheduler.
+pub const RUN_QUEUE: LockRank = LockRank::new(650, "run queue");
 /// The rings of a serial port.
 pub const SERIAL: LockRank = LockRank::new(680, "serial");
 /// The random number generator.

@@ -9,6 +9,7 @@
 //! Every lock has a [`LockRank`]; locks are taken in ascending rank. In debug builds and in every host test a breach
 //! panics and names both. Guards are not `Send`: what acquired a lock releases it.
 
+mod arc_slot;
 mod mutex;
 mod once;
 mod per_cpu;
@@ -16,6 +17,7 @@ mod rank;
 mod rw_spin_lock;
 mod spin_lock;
 
+pub use arc_slot::ArcSlot;
 pub use mutex::{Mutex, MutexGuard};
 pub use once::Once;
 pub use per_cpu::{CpuLocal, PerCpu};

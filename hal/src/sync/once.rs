@@ -34,8 +34,10 @@ impl<T> Once<T> {
     pub fn get(&self) -> Option<&T> {
         // Acquire pairs with the release in `fill`.
         if self.state.load(Ordering::Acquire) == SET {
-            // SAFETY: the value is complete, and is not written again while `self` is shared.
-            Some(unsafe { (*self.value.get()).assume_init_ref() })
+            // SAFETY: nobody writes any more while `self` is shared.
+            let value = unsafe { &*self.value.get() };
+            // SAFETY: the value is complete.
+            Some(unsafe { value.assume_init_ref() })
         } else {
             None
         }

@@ -96,7 +96,9 @@ impl<T: ?Sized> SpinLock<T> {
 
 impl<T: ?Sized> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpinLock").field("locked", &self.flag.0.load(Ordering::Relaxed)).finish_non_exhaustive()
+        f.debug_struct("SpinLock")
+            .field("locked", &self.flag.0.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,7 +47,16 @@ bitflags::bitflags! {
 }
 
 /// What a task runs first.
-type Entry = Box<dyn FnOnce() + Send>;
+type Entry = Box<dyn FnOnce() -> Leave + Send>;
+
+/// How a task goes on after its first function, when nothing of that function is left on the stack or in the heap.
+#[derive(Debug)]
+pub enum Leave {
+    /// It enters user mode with these registers.
+    User(UserRegs),
+    /// It ends in this function, which switches away for ever.
+    End(fn() -> !),
+}
 
 /// A kernel stack, a saved register context, and what the machine keeps for a thread.
 #[repr(C)]
@@ -80,9 +89,25 @@ impl Task {
     /// Makes a task that will run `entry` on a stack of at least `stack_bytes`, guarded against overflow, interrupts on.
     /// `entry` must not return: the thread ends by switching away.
     ///
+    /// What `entry` owns is leaked; see [`with_leave`](Self::with_leave).
+    ///
     /// # Errors
     /// `OutOfMemory`.
-    pub fn new(stack_bytes: usize, entry: Entry) -> Result<Task, Error> {
+    pub fn new(stack_bytes: usize, entry: Box<dyn FnOnce() + Send>) -> Result<Task, Error> {
+        Self::with_leave(
+            stack_bytes,
+            Box::new(move || {
+                entry();
+                panic!("a thread's function returned")
+            }),
+        )
+    }
+
+    /// Makes a task that will run `entry` as [`new`](Self::new) says, and then goes on as `entry` answers.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn with_leave(stack_bytes: usize, entry: Box<dyn FnOnce() -> Leave + Send>) -> Result<Task, Error> {
         Ok(Task::from_context(arch::task::Context::new(stack_bytes)?, Some(entry)))
     }
 
@@ -374,9 +399,10 @@ pub fn switch_to<T: HasTask>(next: Arc<T>) {
     next.thread.store(raw.cast_mut(), Ordering::Relaxed);
     // SAFETY: as above; the task is acquired.
     unsafe { arch::task::set_current(raw, task) };
-    // SAFETY: this CPU runs `prev`, whose thread it still owns, and has acquired `next`; both stay until `finish_switch`
-    // on the other side. Interrupts are off.
-    let left = unsafe { arch::task::switch(&(*prev).context, &next.context, prev) };
+    // SAFETY: the CPU owns the thread of the task that it runs, and keeps it until `finish_switch` on the other side.
+    let prev = unsafe { &*prev };
+    // SAFETY: this CPU runs `prev` and has acquired `next`; neither goes before `finish_switch`. Interrupts are off.
+    let left = unsafe { arch::task::switch(&prev.context, &next.context, prev) };
     // SAFETY: `left` is what the switch that brought us back left.
     let thread = unsafe { finish_switch(left) };
     arch::irq::restore(was_enabled);
@@ -401,18 +427,21 @@ unsafe fn finish_switch(left: *const Task) -> RawThread {
 ///
 /// # Safety
 /// `left` as for `finish_switch`; the current task has not run before.
-pub(crate) unsafe extern "C" fn start(left: *const Task) -> ! {
+pub(crate) unsafe extern "C-unwind" fn start(left: *const Task) -> ! {
     // SAFETY: the caller's duty.
     let thread = unsafe { finish_switch(left) };
     bound::release_thread(thread);
     // SAFETY: this CPU runs the task, hence owns the field.
     let entry = unsafe { (*current_task().entry.get()).take() };
     arch::irq::restore(true);
-    match entry {
+    let leave = match entry {
         Some(entry) => entry(),
         None => unreachable!("a task without an entry has been running since boot"),
+    };
+    match leave {
+        Leave::User(regs) => enter_user(&regs),
+        Leave::End(end) => end(),
     }
-    panic!("a thread's function returned");
 }
 
 /// Leaves the kernel for user mode with these registers; whatever is on the kernel stack is abandoned. Pending work is

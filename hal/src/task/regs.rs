@@ -54,7 +54,8 @@ const _: () = {
 
 /// Flags that a user program may set itself: carry, parity, adjust, zero, sign, trap, direction, overflow, nested task,
 /// alignment check, identification.
-const USER_FLAGS: u64 = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x4000 | 0x4_0000 | 0x20_0000;
+const USER_FLAGS: u64 =
+    0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x4000 | 0x4_0000 | 0x20_0000;
 /// Bit 1 is always set, and user mode always has interrupts on.
 const FIXED_FLAGS: u64 = 0x2 | 0x200;
 
@@ -69,7 +70,8 @@ impl UserRegs {
 
     /// Makes the registers of a program's first instruction: all zero but these two.
     pub fn start(rip: usize, rsp: usize) -> Self {
-        let mut regs = Self { rip: rip as u64, rsp: rsp as u64, orig_rax: Self::NO_SYSCALL, ..Self::default() };
+        let mut regs =
+            Self { rip: rip as u64, rsp: rsp as u64, orig_rax: Self::NO_SYSCALL, ..Self::default() };
         regs.sanitise();
         regs
     }

@@ -25,3 +25,7 @@ pub mod signal;
 
 /// A process, thread, group or session id.
 pub type Pid = i32;
+
+/// The user half of a thread. So far a placeholder.
+#[derive(Debug)]
+pub struct UserThread;

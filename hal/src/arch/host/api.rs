@@ -65,7 +65,13 @@ pub struct Machine(pub(super) &'static Inner);
 impl Machine {
     /// Starts to describe a machine: 16 MiB, one CPU.
     pub fn builder() -> Builder {
-        Builder { memory_mib: 16, cpus: 1, command_line: Vec::new(), initramfs: None, wall_clock_ns: 1_600_000_000_000_000_000 }
+        Builder {
+            memory_mib: 16,
+            cpus: 1,
+            command_line: Vec::new(),
+            initramfs: None,
+            wall_clock_ns: 1_600_000_000_000_000_000,
+        }
     }
 
     /// Returns the machine that this thread belongs to.
@@ -148,7 +154,11 @@ impl Machine {
             .changed
             .wait_timeout_while(idle, limit, |idle| idle.outcome.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "the simulated machine does not end; console:\n{}", self.console_output());
+        assert!(
+            !timeout.timed_out(),
+            "the simulated machine does not end; console:\n{}",
+            self.console_output()
+        );
         match &idle.outcome {
             Some(outcome) => outcome.clone(),
             None => unreachable!("waited for it"),

@@ -33,7 +33,9 @@ pub(crate) fn info() -> CpuInfo {
         cache_kib: 1024,
         cache_line: 64,
         address_bits: (40, 48),
-        features: std::vec!["fpu", "tsc", "msr", "pae", "cx8", "pge", "cmov", "fxsr", "sse", "sse2", "syscall", "nx", "lm"],
+        features: std::vec![
+            "fpu", "tsc", "msr", "pae", "cx8", "pge", "cmov", "fxsr", "sse", "sse2", "syscall", "nx", "lm"
+        ],
     }
 }
 
@@ -66,7 +68,8 @@ pub(crate) fn wait_for_interrupt() {
         }
         let all = idle.waiting >= idle.online.max(1);
         let someone = machine.cpus.iter().any(|cpu| cpu.pending.load(Ordering::SeqCst) != 0);
-        let next = machine.cpus.iter().map(|cpu| cpu.deadline_ns.load(Ordering::SeqCst)).min().unwrap_or(NONE);
+        let next =
+            machine.cpus.iter().map(|cpu| cpu.deadline_ns.load(Ordering::SeqCst)).min().unwrap_or(NONE);
         if all && !someone && next != NONE {
             let now = machine.clock_ns.load(Ordering::SeqCst);
             drop(idle);
@@ -74,10 +77,8 @@ pub(crate) fn wait_for_interrupt() {
             idle = lock(&machine.idle);
             continue;
         }
-        let (again, timeout) = machine
-            .changed
-            .wait_timeout(idle, HANG)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (again, timeout) =
+            machine.changed.wait_timeout(idle, HANG).unwrap_or_else(std::sync::PoisonError::into_inner);
         idle = again;
         if timeout.timed_out() && next == NONE && !irq::is_pending() && idle.waiting >= idle.online.max(1) {
             idle.waiting -= 1;

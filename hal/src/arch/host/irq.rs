@@ -26,6 +26,11 @@ pub(crate) fn in_interrupt() -> bool {
     machine().cpu().in_interrupt.load(Ordering::Relaxed)
 }
 
+/// Simulated programs take interrupts only where they call the kernel.
+pub(crate) fn interrupted_user() -> bool {
+    false
+}
+
 pub(crate) fn disable() -> bool {
     machine().cpu().irq_enabled.swap(false, Ordering::Relaxed)
 }

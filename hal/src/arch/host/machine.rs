@@ -145,7 +145,11 @@ impl Inner {
     }
 
     /// Returns this machine's instance of a static.
-    pub(crate) fn static_value<T: Send + Sync + 'static>(&self, key: &StaticKey, make: impl FnOnce() -> T) -> &T {
+    pub(crate) fn static_value<T: Send + Sync + 'static>(
+        &self,
+        key: &StaticKey,
+        make: impl FnOnce() -> T,
+    ) -> &T {
         let slot = &self.statics[key.index()];
         let value = slot.get_or_init(|| Box::new(make()));
         value.downcast_ref().unwrap_or_else(|| unreachable!("a static has one type"))

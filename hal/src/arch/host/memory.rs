@@ -51,25 +51,25 @@ pub(crate) unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
         let words = (len - head) / 8;
         for i in 0..head {
             // SAFETY: within the ranges.
-            unsafe { copy_byte(dst.add(i), src.add(i)) };
+            unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
         }
         for i in 0..words {
             // SAFETY: within the range, aligned.
-            let from = unsafe { &*src.add(head + i * 8).cast::<AtomicU64>() };
+            let from = unsafe { &*src.wrapping_add(head + i * 8).cast::<AtomicU64>() };
             // SAFETY: within the range, aligned.
-            let to = unsafe { &*dst.add(head + i * 8).cast::<AtomicU64>() };
+            let to = unsafe { &*dst.wrapping_add(head + i * 8).cast::<AtomicU64>() };
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         for i in head + words * 8..len {
             // SAFETY: within the ranges.
-            unsafe { copy_byte(dst.add(i), src.add(i)) };
+            unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
         }
         return;
     }
     for i in 0..len {
         let i = if backwards { len - 1 - i } else { i };
         // SAFETY: within the ranges.
-        unsafe { copy_byte(dst.add(i), src.add(i)) };
+        unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
     }
 }
 
@@ -89,10 +89,10 @@ pub(crate) unsafe fn zero(dst: *mut u8, len: usize) {
     let words = (len - head) / 8;
     for i in (0..head).chain(head + words * 8..len) {
         // SAFETY: within the range.
-        unsafe { &*dst.add(i).cast::<AtomicU8>() }.store(0, Ordering::Relaxed);
+        unsafe { &*dst.wrapping_add(i).cast::<AtomicU8>() }.store(0, Ordering::Relaxed);
     }
     for i in 0..words {
         // SAFETY: within the range, aligned.
-        unsafe { &*dst.add(head + i * 8).cast::<AtomicU64>() }.store(0, Ordering::Relaxed);
+        unsafe { &*dst.wrapping_add(head + i * 8).cast::<AtomicU64>() }.store(0, Ordering::Relaxed);
     }
 }

@@ -37,7 +37,11 @@ pub(crate) fn shootdown(targets: CpuMask, pages: &[usize]) {
     for cpu in targets.iter() {
         forget(cpu, pages);
     }
-    log(TlbEvent::Shootdown { from: current_cpu(), targets: targets.iter().collect(), pages: pages.to_vec() });
+    log(TlbEvent::Shootdown {
+        from: current_cpu(),
+        targets: targets.iter().collect(),
+        pages: pages.to_vec(),
+    });
 }
 
 fn forget(cpu: CpuId, pages: &[usize]) {

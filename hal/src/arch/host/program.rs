@@ -307,7 +307,7 @@ impl SimUser {
             .flatten()
             .map(|()| self.load::<u64>(rsp));
         match top {
-            Some(address) if address >= PROGRAMS && address < RETURNS => {
+            Some(address) if (PROGRAMS..RETURNS).contains(&address) => {
                 self.regs.rsp += 8;
                 self.regs.rip = address;
             }
@@ -329,7 +329,8 @@ impl SimUser {
         while done < len {
             let at = addr.wrapping_add(done);
             let n = (PAGE_SIZE - at % PAGE_SIZE).min(len - done);
-            let accessed = at < USER_END && with_page(at, access, true, |pointer| act(pointer, done, n)).is_some();
+            let accessed =
+                at < USER_END && with_page(at, access, true, |pointer| act(pointer, done, n)).is_some();
             let here = self.begin();
             if !accessed {
                 let error_code = 4 | u64::from(access == Access::Write) << 1;

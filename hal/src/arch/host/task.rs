@@ -168,4 +168,3 @@ pub(crate) unsafe fn set_current(thread: *const (), task: *const Task) {
 pub(crate) fn enter_user(regs: &UserRegs) -> ! {
     program::run_for_ever(*regs)
 }
-

@@ -1,0 +1,219 @@
+//! What CPUs did: time by kind, switches, load averages.
+
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use alloc::vec::Vec;
+
+use super::core::policy::MS;
+
+/// Binary places of a load average.
+pub const LOAD_SHIFT: u32 = 11;
+
+/// Time between two updates of the load averages.
+const LOAD_INTERVAL_NS: u64 = 5_000 * MS;
+
+/// `exp(-interval / period)` for 1, 5 and 15 minutes, with [`LOAD_SHIFT`] binary places.
+const DECAY: [u64; 3] = [1884, 2014, 2037];
+
+/// Intervals that a long idle time is caught up with at most: after them a load of 1,000 shows as 0 at 15 minutes.
+const MAX_CATCH_UP: u64 = 2_000;
+
+/// What one CPU did since boot, in nanoseconds.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct CpuUsage {
+    /// Running programs of nice 0 and below.
+    pub user_ns: u64,
+    /// Running programs of nice above 0.
+    pub nice_ns: u64,
+    /// In the kernel.
+    pub system_ns: u64,
+    /// Idle.
+    pub idle_ns: u64,
+    /// Switches between threads.
+    pub context_switches: u64,
+}
+
+/// What the scheduler did since boot and does now.
+#[derive(Clone, Default, Debug)]
+pub struct Stats {
+    /// Threads that run.
+    pub running: usize,
+    /// Threads that wait for a CPU.
+    pub ready: usize,
+    /// Threads started since boot.
+    pub threads_started: u64,
+    /// Switches between threads since boot.
+    pub context_switches: u64,
+    /// Each CPU's share.
+    pub cpus: Vec<CpuUsage>,
+}
+
+/// The counters of one CPU. Written by that CPU only.
+pub(crate) struct CpuTimes {
+    busy_ns: AtomicU64,
+    idle_ns: AtomicU64,
+    /// Clock at the last addition to either.
+    since_ns: AtomicU64,
+    user_samples: AtomicU32,
+    nice_samples: AtomicU32,
+    system_samples: AtomicU32,
+    switches: AtomicU64,
+}
+
+impl CpuTimes {
+    pub(crate) const fn new() -> Self {
+        Self {
+            busy_ns: AtomicU64::new(0),
+            idle_ns: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
+            user_samples: AtomicU32::new(0),
+            nice_samples: AtomicU32::new(0),
+            system_samples: AtomicU32::new(0),
+            switches: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn start(&self, now_ns: u64) {
+        self.since_ns.store(now_ns, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn add_busy(&self, ns: u64) {
+        add(&self.busy_ns, ns);
+        add(&self.since_ns, ns);
+    }
+
+    #[inline]
+    pub(crate) fn add_idle(&self, ns: u64) {
+        add(&self.idle_ns, ns);
+        add(&self.since_ns, ns);
+    }
+
+    #[inline]
+    pub(crate) fn count_switch(&self) {
+        add(&self.switches, 1);
+    }
+
+    pub(crate) fn count_sample(&self, in_user_mode: bool, is_nice: bool) {
+        let samples = match (in_user_mode, is_nice) {
+            (true, false) => &self.user_samples,
+            (true, true) => &self.nice_samples,
+            (false, _) => &self.system_samples,
+        };
+        samples.store(samples.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// What the CPU did up to `now_ns`; `is_idle` tells to whom the time since the last switch belongs.
+    pub(crate) fn snapshot(&self, now_ns: u64, is_idle: bool) -> CpuUsage {
+        let present = now_ns.saturating_sub(self.since_ns.load(Relaxed));
+        let busy = self.busy_ns.load(Relaxed) + if is_idle { 0 } else { present };
+        let user = u128::from(self.user_samples.load(Relaxed));
+        let nice = u128::from(self.nice_samples.load(Relaxed));
+        let system = u128::from(self.system_samples.load(Relaxed));
+        let all = (user + nice + system).max(1);
+        // Shares of `busy`, so they fit.
+        let share = |samples: u128| (u128::from(busy) * samples / all) as u64;
+        let (user_ns, nice_ns) = (share(user), share(nice));
+        CpuUsage {
+            user_ns,
+            nice_ns,
+            system_ns: busy - user_ns - nice_ns,
+            idle_ns: self.idle_ns.load(Relaxed) + if is_idle { present } else { 0 },
+            context_switches: self.switches.load(Relaxed),
+        }
+    }
+}
+
+/// The load averages: exponentially decaying means of the number of threads that run or could.
+pub(crate) struct Load {
+    averages: [AtomicU64; 3],
+    /// Clock up to which the averages are computed.
+    updated_ns: AtomicU64,
+}
+
+impl Load {
+    pub(crate) const fn new() -> Self {
+        Self { averages: [const { AtomicU64::new(0) }; 3], updated_ns: AtomicU64::new(0) }
+    }
+
+    /// Takes the intervals that have passed up to `now_ns` into account, `active` threads being active.
+    pub(crate) fn update(&self, now_ns: u64, active: usize) {
+        let updated = self.updated_ns.load(Relaxed);
+        let intervals = now_ns.saturating_sub(updated) / LOAD_INTERVAL_NS;
+        if intervals == 0 {
+            return;
+        }
+        let next = updated + intervals * LOAD_INTERVAL_NS;
+        if self.updated_ns.compare_exchange(updated, next, AcqRel, Relaxed).is_err() {
+            return; // Another CPU does it.
+        }
+        let active = (active as u64) << LOAD_SHIFT;
+        for (average, decay) in self.averages.iter().zip(DECAY) {
+            let mut load = average.load(Relaxed);
+            for _ in 0..intervals.min(MAX_CATCH_UP) {
+                // Rounded towards the target, so that it is reached.
+                let round = if active >= load { (1 << LOAD_SHIFT) - 1 } else { 0 };
+                load = (load * decay + active * ((1 << LOAD_SHIFT) - decay) + round) >> LOAD_SHIFT;
+            }
+            average.store(load, Relaxed);
+        }
+    }
+
+    /// The averages over 1, 5 and 15 minutes.
+    pub(crate) fn averages(&self, now_ns: u64, active: usize) -> [u64; 3] {
+        self.update(now_ns, active);
+        [0, 1, 2].map(|index: usize| self.averages[index].load(Relaxed))
+    }
+}
+
+/// Adds without the cost of an atomic addition: only the CPU itself writes.
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(load: &Load, from_s: u64, to_s: u64, active: usize) -> [f64; 3] {
+        for second in from_s..=to_s {
+            load.update(second * 1_000 * MS, active);
+        }
+        load.averages(to_s * 1_000 * MS, active).map(|load| load as f64 / 2048.0)
+    }
+
+    #[test]
+    fn load_approaches_the_number_of_active_threads_and_decays() {
+        let load = Load::new();
+        let [one, five, fifteen] = after(&load, 0, 60, 4);
+        assert!((2.4..2.7).contains(&one), "{one}");
+        assert!((0.6..0.9).contains(&five) && fifteen < five);
+        let all = after(&load, 60, 6_000, 4);
+        assert!(all.iter().all(|&load| (3.9..=4.0).contains(&load)), "{all:?}");
+        let [one, ..] = after(&load, 6_000, 6_600, 0);
+        assert!(one < 0.01, "{one}");
+    }
+
+    #[test]
+    fn a_long_idle_time_is_caught_up_with_at_once() {
+        let load = Load::new();
+        after(&load, 0, 100, 8);
+        let averages = load.averages(100_000_000 * MS, 0);
+        assert_eq!(averages, [0, 0, 0]);
+    }
+
+    #[test]
+    fn usage_adds_up_to_the_time_that_passed() {
+        let times = CpuTimes::new();
+        times.start(1_000);
+        times.add_busy(500);
+        times.add_idle(1_500);
+        times.count_sample(true, false);
+        times.count_sample(false, false);
+        let usage = times.snapshot(4_000, true);
+        assert_eq!((usage.user_ns, usage.system_ns, usage.idle_ns), (250, 250, 2_500));
+        let usage = times.snapshot(4_000, false);
+        assert_eq!(usage.user_ns + usage.system_ns + usage.nice_ns + usage.idle_ns, 3_000);
+    }
+}

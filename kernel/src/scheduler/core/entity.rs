@@ -1,0 +1,213 @@
+//! What the scheduler knows of one thread.
+//!
+//! Every field is an atomic accessed with relaxed ordering: the run queue's lock orders the accesses that matter, and
+//! readers elsewhere (`/proc`) only want a recent value.
+
+use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::policy::{Attributes, Heat, Policy, ema};
+
+/// Scheduling state of a thread. Written under the lock of the run queue of the CPU the thread belongs to.
+#[derive(Debug)]
+pub struct Entity {
+    policy: AtomicU8,
+    nice: AtomicI8,
+    real_time_priority: AtomicU8,
+    /// 2^32 / weight: turns real into virtual time by a multiplication.
+    inverse_weight: AtomicU32,
+    /// Virtual run time: nanoseconds as a thread of nice 0 would have needed for the same share.
+    virtual_ns: AtomicU64,
+    /// Moving average of run times before blocking.
+    ema_ns: AtomicU64,
+    /// Run time since the thread last blocked.
+    burst_ns: AtomicU64,
+    /// Run time since the thread last was given a slice.
+    slice_used_ns: AtomicU64,
+    /// All run time ever, up to the last charge.
+    run_ns: AtomicU64,
+    /// Clock at the last charge while the thread runs; 0 while it does not.
+    running_since_ns: AtomicU64,
+    /// Bit n: may run on CPU n.
+    affinity: AtomicU64,
+    /// Where in a run queue the thread is; [`NOT_QUEUED`] for nowhere.
+    place: AtomicU16,
+}
+
+/// The value of [`Entity::place`] for a thread in no run queue.
+pub(super) const NOT_QUEUED: u16 = u16::MAX;
+
+impl Entity {
+    /// Makes the entity of a new thread.
+    pub fn new(attributes: Attributes, affinity: u64) -> Self {
+        let entity = Self {
+            policy: AtomicU8::new(0),
+            nice: AtomicI8::new(0),
+            real_time_priority: AtomicU8::new(0),
+            inverse_weight: AtomicU32::new(0),
+            virtual_ns: AtomicU64::new(0),
+            ema_ns: AtomicU64::new(0),
+            burst_ns: AtomicU64::new(0),
+            slice_used_ns: AtomicU64::new(0),
+            run_ns: AtomicU64::new(0),
+            running_since_ns: AtomicU64::new(0),
+            affinity: AtomicU64::new(affinity),
+            place: AtomicU16::new(NOT_QUEUED),
+        };
+        entity.set_attributes(attributes);
+        entity
+    }
+
+    /// Policy, nice and real-time priority.
+    pub fn attributes(&self) -> Attributes {
+        let policy = Policy::from_number(u32::from(self.policy.load(Relaxed))).unwrap_or(Policy::Other);
+        let nice = self.nice.load(Relaxed);
+        Attributes { policy, nice, real_time_priority: self.real_time_priority.load(Relaxed) }
+    }
+
+    /// Changes policy, nice and real-time priority. The thread must not be queued.
+    pub fn set_attributes(&self, attributes: Attributes) {
+        self.policy.store(attributes.policy as u8, Relaxed);
+        self.nice.store(attributes.nice, Relaxed);
+        self.real_time_priority.store(attributes.real_time_priority, Relaxed);
+        // A weight is at least 3, so the quotient fits.
+        self.inverse_weight.store(((1_u64 << 32) / u64::from(attributes.weight())) as u32, Relaxed);
+    }
+
+    /// What a child starts with.
+    pub fn attributes_for_child(&self) -> Attributes {
+        self.attributes()
+    }
+
+    /// The real-time priority of a FIFO or RR thread, 1 to 99; 0 for all others.
+    pub fn rank(&self) -> u8 {
+        self.real_time_priority.load(Relaxed)
+    }
+
+    /// Whether the policy is SCHED_IDLE.
+    pub fn is_idle_policy(&self) -> bool {
+        self.policy.load(Relaxed) == Policy::Idle as u8
+    }
+
+    /// Whether a wake-up of the thread may pre-empt a thread with a share.
+    pub fn preempts_on_wake(&self) -> bool {
+        self.policy.load(Relaxed) == Policy::Other as u8
+    }
+
+    /// The queue the thread belongs to: by its moving average, or by its present run if that is longer already, so
+    /// that a thread that never blocks gets cold too.
+    pub fn heat(&self) -> Heat {
+        Heat::of(self.ema_ns().max(self.burst_ns()))
+    }
+
+    /// Virtual run time.
+    pub fn virtual_ns(&self) -> u64 {
+        self.virtual_ns.load(Relaxed)
+    }
+
+    /// Sets the virtual run time.
+    pub fn set_virtual_ns(&self, virtual_ns: u64) {
+        self.virtual_ns.store(virtual_ns, Relaxed);
+    }
+
+    /// Moving average, in nanoseconds, of how long the thread runs before it blocks.
+    pub fn ema_ns(&self) -> u64 {
+        self.ema_ns.load(Relaxed)
+    }
+
+    /// CPU time used up to the last switch or charge.
+    pub fn run_ns(&self) -> u64 {
+        self.run_ns.load(Relaxed)
+    }
+
+    /// CPU time used up to `now_ns`, the present run included.
+    pub fn run_ns_at(&self, now_ns: u64) -> u64 {
+        let since_ns = match self.running_since_ns.load(Relaxed) {
+            0 => now_ns,
+            since_ns => since_ns,
+        };
+        self.run_ns() + now_ns.saturating_sub(since_ns)
+    }
+
+    /// Notes that the thread runs and is charged up to `now_ns`, or that it stopped running.
+    pub(super) fn set_running_since(&self, now_ns: Option<u64>) {
+        self.running_since_ns.store(now_ns.map_or(0, |now_ns| now_ns.max(1)), Relaxed);
+    }
+
+    /// Run time within the present slice.
+    pub fn slice_used_ns(&self) -> u64 {
+        self.slice_used_ns.load(Relaxed)
+    }
+
+    /// Starts a new slice.
+    pub fn renew_slice(&self) {
+        self.slice_used_ns.store(0, Relaxed);
+    }
+
+    /// The CPUs the thread may run on.
+    pub fn affinity(&self) -> u64 {
+        self.affinity.load(Relaxed)
+    }
+
+    /// Changes the CPUs the thread may run on.
+    pub fn set_affinity(&self, mask: u64) {
+        self.affinity.store(mask, Relaxed);
+    }
+
+    /// Whether the thread may run on `cpu`.
+    pub fn may_run_on(&self, cpu: usize) -> bool {
+        self.affinity() >> cpu & 1 != 0
+    }
+
+    /// Run time since the thread last blocked.
+    pub fn burst_ns(&self) -> u64 {
+        self.burst_ns.load(Relaxed)
+    }
+
+    /// Whether the thread waits in a run queue.
+    pub fn is_queued(&self) -> bool {
+        self.place() != NOT_QUEUED
+    }
+
+    /// Where in a run queue the thread is.
+    pub(super) fn place(&self) -> u16 {
+        self.place.load(Relaxed)
+    }
+
+    /// Notes where in a run queue the thread is.
+    pub(super) fn set_place(&self, place: u16) {
+        self.place.store(place, Relaxed);
+    }
+
+    /// Virtual time that `run_ns` of real time amount to at the thread's weight.
+    pub fn to_virtual(&self, run_ns: u64) -> u64 {
+        // The multiplication cannot overflow below 2^32 / 10 seconds of uninterrupted running at the smallest weight;
+        // it saturates beyond.
+        run_ns.saturating_mul(u64::from(self.inverse_weight.load(Relaxed))) >> 22
+    }
+
+    /// Accounts for `run_ns` nanoseconds of running.
+    pub fn charge(&self, run_ns: u64) {
+        add(&self.run_ns, run_ns);
+        add(&self.burst_ns, run_ns);
+        add(&self.slice_used_ns, run_ns);
+        add(&self.virtual_ns, self.to_virtual(run_ns));
+    }
+
+    /// Accounts for the end of a run: the thread blocks.
+    pub fn note_block(&self) {
+        let mean = ema(self.ema_ns(), self.burst_ns.load(Relaxed));
+        self.ema_ns.store(mean, Relaxed);
+        self.burst_ns.store(0, Relaxed);
+        self.slice_used_ns.store(0, Relaxed);
+    }
+
+    /// Takes over the history of the thread that made this one.
+    pub fn inherit(&self, parent: &Self) {
+        self.ema_ns.store(parent.ema_ns(), Relaxed);
+    }
+}
+
+/// Adds without the cost of an atomic addition: only one CPU at a time writes.
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+}

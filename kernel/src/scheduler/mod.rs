@@ -1,0 +1,42 @@
+//! Threads and who runs when: one run queue for each CPU, sleeping and waking, CPU time.
+//!
+//! | Module | What |
+//! | --- | --- |
+//! | [`core`] | decisions (pure), and the lines that act on them |
+//! | [`thread`] | a thread and its states |
+//! | [`wait`] | wait queues, waiting for many at once |
+//! | `parking` | sleep for `hal`'s mutexes |
+//! | [`service`] | the thread that does what interrupt handlers must leave |
+//! | `accounting` | CPU times, load averages |
+//!
+//! # Terms
+//! A thread *runs* on a CPU, is *ready* (in a run queue), or *sleeps*. It *blocks* when it goes to sleep, it is *woken*
+//! when what it waits for came true. Kernel code is never pre-empted: a thread leaves its CPU when it blocks, in
+//! [`cond_resched`], or on the way to user mode.
+//!
+//! # Boot order
+//! Each CPU calls [`init`], which makes what runs there the CPU's idle thread, and ends in [`run`]; CPUs other than the
+//! first do both in [`run_secondary`]. Between the two the first CPU spawns what it wants to run; it must not block.
+//!
+//! # Lock order
+//! ```text
+//! poll list -> wait queue, parking bucket, futex bucket -> timer queue -> run queue
+//! ```
+//! All of them but the futex bucket turn interrupts off. No two run queues are locked at once.
+
+mod accounting;
+pub mod core;
+mod parking;
+pub mod service;
+pub mod thread;
+pub mod wait;
+
+pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
+pub use self::core::policy::{Attributes, Policy, Priority};
+pub use self::core::scheduler::{
+    SCHEDULER, Scheduler, cond_resched, current, exit_current, init, interrupt_sleep, load_average,
+    reschedule, reschedule_interrupt, run, run_secondary, run_while, schedule, wake,
+};
+pub use self::parking::{mutex_wait, mutex_wake};
+pub use self::thread::thread::{Thread, ThreadId};
+pub use crate::time::timer;

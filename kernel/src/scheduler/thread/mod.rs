@@ -1,0 +1,8 @@
+//! Threads: what the scheduler runs.
+
+mod registry;
+pub mod state;
+#[expect(clippy::module_inception, reason = "the project fixes this path")]
+pub mod thread;
+
+pub(crate) use registry::{allocate_id, find, insert, remove};
