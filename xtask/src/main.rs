@@ -1,6 +1,7 @@
 //! Build, run, test and check Exo-OS: every command of `cargo xtask`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod ci;
 mod cmd;
@@ -59,6 +60,9 @@ enum Command {
     Test(test::Args),
     /// Everything a change must pass: format, lints, documentation, rules, licences, build, tests.
     Ci(ci::Args),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check the rules of the source tree that no compiler checks.
     Tidy,
 }
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::main(&args),
+        Command::Bench(what) => bench::main(&what).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::main(&args),
         Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),
     })
