@@ -77,6 +77,10 @@ pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
 pub const PIPE_ENDS: LockRank = LockRank::new(364, "pipe ends");
 /// Counter of an eventfd.
 pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
+/// The interval timers of a process.
+pub const PROCESS_TIMERS: LockRank = LockRank::new(480, "process timers");
+/// The POSIX timers of a process.
+pub const POSIX_TIMERS: LockRank = LockRank::new(485, "POSIX timers");
 /// The table of the kernel's threads.
 pub const THREADS: LockRank = LockRank::new(500, "threads");
 /// A thread's name: held for a copy only.

@@ -3,7 +3,9 @@
 //! Every field is an atomic accessed with relaxed ordering: the run queue's lock orders the accesses that matter, and
 //! readers elsewhere (`/proc`) only want a recent value.
 
-use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
 
 use super::policy::{Attributes, Heat, Policy, ema};
 
@@ -29,6 +31,7 @@ pub struct Entity {
     running_since_ns: AtomicU64,
     /// Bit n: may run on CPU n.
     affinity: AtomicU64,
+    resets_on_fork: AtomicBool,
     /// Where in a run queue the thread is; [`NOT_QUEUED`] for nowhere.
     place: AtomicU16,
 }
@@ -51,6 +54,7 @@ impl Entity {
             run_ns: AtomicU64::new(0),
             running_since_ns: AtomicU64::new(0),
             affinity: AtomicU64::new(affinity),
+            resets_on_fork: AtomicBool::new(false),
             place: AtomicU16::new(NOT_QUEUED),
         };
         entity.set_attributes(attributes);
@@ -75,7 +79,24 @@ impl Entity {
 
     /// What a child starts with.
     pub fn attributes_for_child(&self) -> Attributes {
-        self.attributes()
+        let own = self.attributes();
+        if !self.resets_on_fork() {
+            own
+        } else if own.policy.is_real_time() {
+            Attributes::DEFAULT
+        } else {
+            Attributes { nice: own.nice.max(0), ..own }
+        }
+    }
+
+    /// Whether children start with ordinary attributes (`SCHED_RESET_ON_FORK`).
+    pub fn resets_on_fork(&self) -> bool {
+        self.resets_on_fork.load(Relaxed)
+    }
+
+    /// Says whether children start with ordinary attributes.
+    pub fn set_resets_on_fork(&self, resets: bool) {
+        self.resets_on_fork.store(resets, Relaxed);
     }
 
     /// The real-time priority of a FIFO or RR thread, 1 to 99; 0 for all others.

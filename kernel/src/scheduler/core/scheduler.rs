@@ -52,6 +52,8 @@ struct Cpu {
     is_busy: AtomicBool,
     /// Whether an interrupt for this CPU is under way.
     is_interrupted: AtomicBool,
+    /// Interrupts from other CPUs served.
+    interrupts: AtomicU64,
     /// Whether another CPU queued a thread here that pre-empts.
     must_reschedule: AtomicBool,
     /// A thread that is to go to another CPU once this one has let go of it.
@@ -68,6 +70,7 @@ hal::per_cpu! {
         virtual_now_ns: AtomicU64::new(0),
         is_busy: AtomicBool::new(false),
         is_interrupted: AtomicBool::new(false),
+        interrupts: AtomicU64::new(0),
         must_reschedule: AtomicBool::new(false),
         handover: ArcSlot::new(),
         idle: Once::new(),
@@ -519,11 +522,18 @@ fn interrupt_running(thread: &Thread, reschedules: bool) {
     }
 }
 
+/// Whether a signal waits to be taken by the calling thread: long loops in system calls stop then.
+pub fn has_pending_signal() -> bool {
+    current().has_pending_signal()
+}
+
 /// Ends the calling thread. Its handles are gone but the one its CPU holds, which goes when it has left its stack.
 pub fn exit_current() -> ! {
     {
         let me = current();
-        drop(remove(me.id()));
+        if me.user.is_none() {
+            drop(remove(me.id()));
+        }
         me.set_state(State::DEAD);
     }
     schedule();
@@ -535,10 +545,27 @@ pub fn load_average() -> [u64; 3] {
     SCHEDULER.load_average()
 }
 
+/// Waits until every CPU that runs a thread has taken an interrupt, and so passed a full memory barrier; a CPU that is
+/// idle now passes one when it switches.
+pub fn barrier_on_all_cpus() {
+    let here = hal::cpu::id().index();
+    for (index, cpu) in CPUS.iter().enumerate() {
+        if index == here || !cpu.is_busy.load(SeqCst) {
+            continue;
+        }
+        let before = cpu.interrupts.load(SeqCst);
+        hal::cpu::send_reschedule(CpuId::new(index));
+        while cpu.interrupts.load(SeqCst) == before && cpu.is_busy.load(SeqCst) {
+            hal::cpu::relax();
+        }
+    }
+}
+
 /// Serves an interrupt another CPU sent to this one.
 pub fn reschedule_interrupt() {
     let cpu = CPUS.get();
     cpu.is_interrupted.store(false, SeqCst);
+    cpu.interrupts.fetch_add(1, SeqCst);
     let me = current();
     if me.is_idle() {
         return;

@@ -1,5 +1,6 @@
 //! Threads: what the scheduler runs.
 
+mod futex_waiting;
 mod registry;
 pub mod state;
 #[expect(clippy::module_inception, reason = "the project fixes this path")]

@@ -16,6 +16,7 @@ use hal::sync::SpinLock;
 use hal::task::{HasTask, Leave, Task, UserRegs, Work};
 use linux_abi::errno::Errno;
 
+use super::futex_waiting::FutexWaiting;
 use super::state::State;
 use crate::lock_order;
 use crate::process::UserThread;
@@ -125,6 +126,7 @@ pub struct Thread {
     is_waiting: AtomicBool,
     /// What the thread waits for in a hashed table of waiters.
     pub(crate) park_key: AtomicUsize,
+    pub(crate) futex: FutexWaiting,
     /// An `unblock_thread` that came before its `block_current`.
     pub(crate) may_pass: AtomicBool,
     timer: Timer,
@@ -193,6 +195,7 @@ impl Thread {
             is_buried: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             park_key: AtomicUsize::new(0),
+            futex: FutexWaiting::new(),
             may_pass: AtomicBool::new(false),
             timer: Timer::for_thread(this.clone()),
             accounting: Accounting::default(),

@@ -1,0 +1,278 @@
+//! The timers of a process: interval timers (setitimer(2), alarm(2)) and POSIX timers (timer_create(2)).
+//!
+//! Timers on real time are fired by the timer thread, which sends the signal; timers on CPU time by the process's own
+//! threads (see [`super::cpu_clocks`]).
+
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+
+use hal::sync::SpinLock;
+use hal::time::now_ns;
+use linux_abi::resource::RLIMIT_CPU;
+use linux_abi::siginfo::SigInfo;
+use linux_abi::signal::Signal;
+use linux_abi::time::NSEC_PER_SEC;
+
+use super::cpu_clocks;
+use super::posix_timers::PosixTimers;
+use super::timer::Timer;
+use crate::lock_order;
+use crate::process::Process;
+use crate::process::signal::send_to_process;
+
+/// Which interval timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IntervalTimer {
+    /// Real time, SIGALRM.
+    Real,
+    /// User time of the process, SIGVTALRM.
+    Virtual,
+    /// CPU time of the process, SIGPROF.
+    Profile,
+}
+
+/// When a timer fires next and how often then, in nanoseconds; 0 for never and for once.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Setting {
+    /// Time left until it fires.
+    pub left_ns: u64,
+    /// Period.
+    pub interval_ns: u64,
+}
+
+/// A timer's state: the clock value it fires at, 0 while it is disarmed.
+#[derive(Clone, Copy, Default)]
+struct Armed {
+    at_ns: u64,
+    interval_ns: u64,
+}
+
+impl Armed {
+    fn setting(self, now_ns: u64) -> Setting {
+        match self.at_ns {
+            0 => Setting { left_ns: 0, interval_ns: self.interval_ns },
+            // A timer that is due but has not fired yet must not look disarmed.
+            at_ns => Setting { left_ns: at_ns.saturating_sub(now_ns).max(1), interval_ns: self.interval_ns },
+        }
+    }
+
+    fn set(&mut self, setting: Setting, now_ns: u64) {
+        let at_ns = if setting.left_ns == 0 { 0 } else { now_ns.saturating_add(setting.left_ns) };
+        *self = Self { at_ns, interval_ns: setting.interval_ns };
+    }
+
+    /// Answers whether the timer is due at `now_ns`, and arms it for its next period.
+    fn expire(&mut self, now_ns: u64) -> bool {
+        let is_due = self.at_ns != 0 && now_ns >= self.at_ns;
+        if is_due {
+            self.at_ns = next_period(self.at_ns, self.interval_ns, now_ns).map_or(0, |(at_ns, _)| at_ns);
+        }
+        is_due
+    }
+}
+
+/// When a periodic timer that was due at `at_ns` fires next after `now_ns`, and how many periods that leaves out;
+/// `None` for one that fires once.
+pub(super) fn next_period(at_ns: u64, interval_ns: u64, now_ns: u64) -> Option<(u64, u64)> {
+    let missed = now_ns.saturating_sub(at_ns).checked_div(interval_ns)?;
+    let next = at_ns.saturating_add(interval_ns.saturating_mul(missed + 1));
+    Some((next, missed))
+}
+
+#[derive(Default)]
+struct State {
+    real: Armed,
+    real_timer: Option<Timer>,
+    virtual_time: Armed,
+    profile: Armed,
+    /// CPU time in seconds at which SIGXCPU is due next.
+    limit_s: u64,
+}
+
+/// The timers of a process.
+pub struct ProcessTimers {
+    state: SpinLock<State>,
+    /// Whether anything watches the CPU time of the process.
+    watches_cpu_time: AtomicBool,
+    /// Its POSIX timers.
+    pub posix: PosixTimers,
+}
+
+impl ProcessTimers {
+    /// Makes the timers of a new process: none is armed.
+    pub fn new() -> Self {
+        Self {
+            state: SpinLock::new(lock_order::PROCESS_TIMERS, State::default()),
+            watches_cpu_time: AtomicBool::new(false),
+            posix: PosixTimers::new(),
+        }
+    }
+
+    /// What the timer is set to.
+    pub fn get(&self, process: &Arc<Process>, which: IntervalTimer) -> Setting {
+        let clock_ns = clock_of(process, which);
+        let state = self.state.lock();
+        match which {
+            IntervalTimer::Real => state.real.setting(clock_ns),
+            IntervalTimer::Virtual => state.virtual_time.setting(clock_ns),
+            IntervalTimer::Profile => state.profile.setting(clock_ns),
+        }
+    }
+
+    /// Sets a timer of `process`, whose timers these are, and answers what it was set to.
+    pub fn set(&self, process: &Arc<Process>, which: IntervalTimer, new: Setting) -> Setting {
+        let clock_ns = clock_of(process, which);
+        // Made before the lock is taken; dropped if there is one already.
+        let mut fresh = (which == IntervalTimer::Real).then(|| real_timer(Arc::downgrade(process)));
+        let mut state = self.state.lock();
+        let armed = match which {
+            IntervalTimer::Real => &mut state.real,
+            IntervalTimer::Virtual => &mut state.virtual_time,
+            IntervalTimer::Profile => &mut state.profile,
+        };
+        let old = armed.setting(clock_ns);
+        armed.set(new, clock_ns);
+        let at_ns = armed.at_ns;
+        if which == IntervalTimer::Real {
+            if state.real_timer.is_none() {
+                state.real_timer = fresh.take();
+            }
+            if let Some(timer) = &state.real_timer {
+                if at_ns == 0 {
+                    timer.disarm();
+                } else {
+                    timer.arm(at_ns);
+                }
+            }
+        } else if at_ns != 0 {
+            self.watches_cpu_time.store(true, Relaxed);
+        }
+        drop(state);
+        drop(fresh);
+        old
+    }
+
+    /// Tells that `RLIMIT_CPU` was set: from now on CPU time is watched.
+    pub fn watch_cpu_limit(&self) {
+        self.watches_cpu_time.store(true, Relaxed);
+    }
+
+    /// Deletes the POSIX timers, as execve does; interval timers go on.
+    pub fn after_exec(&self) {
+        self.posix.clear();
+    }
+
+    /// Disarms everything: the process ends.
+    pub fn clear(&self) {
+        self.posix.clear();
+        let old = core::mem::take(&mut *self.state.lock());
+        drop(old);
+        self.watches_cpu_time.store(false, Relaxed);
+    }
+
+    pub(crate) fn watches_cpu_time(&self) -> bool {
+        self.watches_cpu_time.load(Relaxed)
+    }
+
+    fn fire_real(&self, process: &Arc<Process>) {
+        let is_due = {
+            let mut state = self.state.lock();
+            let is_due = state.real.expire(now_ns());
+            if let Some(timer) = &state.real_timer
+                && state.real.at_ns != 0
+            {
+                timer.arm(state.real.at_ns);
+            }
+            is_due
+        };
+        // Set anew or disarmed between the clock's interrupt and now: nothing is due.
+        if is_due {
+            send_to_process(process, SigInfo::kernel(Signal::SIGALRM));
+        }
+    }
+
+    /// Sends what is due by the CPU time of `process`. Called by one of its threads on the way to user mode.
+    pub fn check_cpu_time(&self, process: &Arc<Process>) {
+        let times = process.times();
+        let cpu_ns = times.user_ns + times.system_ns;
+        let (soft_s, hard_s) = process.with_limits(|limits| {
+            (limits.soft(RLIMIT_CPU), limits.get(RLIMIT_CPU).map_or(u64::MAX, |limit| limit.rlim_max))
+        });
+        let cpu_s = cpu_ns / NSEC_PER_SEC;
+        let (is_virtual_due, is_profile_due, exceeds_soft) = {
+            let mut state = self.state.lock();
+            let exceeds_soft = cpu_s >= soft_s.max(state.limit_s);
+            if exceeds_soft {
+                // Once a second from then on.
+                state.limit_s = cpu_s + 1;
+            }
+            let due = (state.virtual_time.expire(times.user_ns), state.profile.expire(cpu_ns), exceeds_soft);
+            let is_watched = state.virtual_time.at_ns != 0
+                || state.profile.at_ns != 0
+                || soft_s != u64::MAX
+                || hard_s != u64::MAX;
+            self.watches_cpu_time.store(is_watched, Relaxed);
+            due
+        };
+        if is_virtual_due {
+            send_to_process(process, SigInfo::kernel(Signal::SIGVTALRM));
+        }
+        if is_profile_due {
+            send_to_process(process, SigInfo::kernel(Signal::SIGPROF));
+        }
+        if cpu_s >= hard_s {
+            send_to_process(process, SigInfo::kernel(Signal::SIGKILL));
+        } else if exceeds_soft {
+            send_to_process(process, SigInfo::kernel(Signal::SIGXCPU));
+        }
+    }
+}
+
+impl Default for ProcessTimers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn real_timer(process: Weak<Process>) -> Timer {
+    Timer::new_deferred(move || {
+        if let Some(process) = process.upgrade() {
+            process.timers.fire_real(&process);
+        }
+    })
+}
+
+fn clock_of(process: &Arc<Process>, which: IntervalTimer) -> u64 {
+    match which {
+        IntervalTimer::Real => now_ns(),
+        IntervalTimer::Virtual => process.times().user_ns,
+        IntervalTimer::Profile => cpu_clocks::cpu_time_of(process),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_periodic_timer_keeps_its_grid_and_counts_what_it_missed() {
+        assert_eq!(next_period(100, 10, 100), Some((110, 0)));
+        assert_eq!(next_period(100, 10, 109), Some((110, 0)));
+        assert_eq!(next_period(100, 10, 110), Some((120, 1)));
+        assert_eq!(next_period(100, 10, 1_005), Some((1_010, 90)));
+        assert_eq!(next_period(100, 0, 1_005), None);
+        assert_eq!(next_period(u64::MAX - 5, u64::MAX, u64::MAX), Some((u64::MAX, 0)));
+    }
+
+    #[test]
+    fn an_armed_timer_never_looks_disarmed() {
+        let mut armed = Armed::default();
+        armed.set(Setting { left_ns: 5, interval_ns: 0 }, 10);
+        assert_eq!(armed.setting(12), Setting { left_ns: 3, interval_ns: 0 });
+        assert_eq!(armed.setting(20), Setting { left_ns: 1, interval_ns: 0 });
+        assert!(!armed.expire(14));
+        assert!(armed.expire(15));
+        assert_eq!(armed.setting(20), Setting::default());
+    }
+}
