@@ -21,6 +21,8 @@ bitflags::bitflags! {
         const GLOBAL = 1 << 8;
         /// The next store gets a copy of the frame. Excludes `WRITE`. Software: the MMU sees a read-only page.
         const COPY_ON_WRITE = 1 << 9;
+        /// The frame belongs to the mapping, not to a file. Software: for the kernel's accounts.
+        const ANONYMOUS = 1 << 10;
         /// Instructions must not be fetched.
         const NO_EXECUTE = 1 << 63;
 

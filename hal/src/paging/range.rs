@@ -91,14 +91,29 @@ impl PageTable {
         mode: ForkMode,
         flush: &mut TlbFlush,
     ) -> Result<usize, Error> {
+        self.fork_range_with(child, range, mode, flush, |_| ())
+    }
+
+    /// Like [`fork_range`](Self::fork_range), and calls `copied` with the flags of each page.
+    ///
+    /// # Errors
+    /// As [`fork_range`](Self::fork_range).
+    pub fn fork_range_with(
+        &mut self,
+        child: &mut PageTable,
+        range: Range<usize>,
+        mode: ForkMode,
+        flush: &mut TlbFlush,
+        mut copied: impl FnMut(PageFlags),
+    ) -> Result<usize, Error> {
         flush.begin(&self.space);
         let (mut pages, mut result) = (0, Ok(()));
         self.for_each_leaf(range, |leaf, first_page, slots| {
             if result.is_err() {
                 return;
             }
-            let copied = fork_leaf(leaf, child, first_page, slots, mode, flush);
-            match copied {
+            let done = fork_leaf(leaf, child, first_page, slots, mode, flush, &mut copied);
+            match done {
                 Ok(n) => pages += n,
                 Err(error) => result = Err(error),
             }
@@ -215,6 +230,7 @@ fn fork_leaf(
     slots: Range<usize>,
     mode: ForkMode,
     flush: &mut TlbFlush,
+    visit: &mut impl FnMut(PageFlags),
 ) -> Result<usize, Error> {
     let Some(first) = slots.clone().find(|&i| !leaf.load(i).is_absent()) else { return Ok(0) };
     let to = child.leaf_or_new(first_page)?;
@@ -244,6 +260,7 @@ fn fork_leaf(
         (*frame).clone().into_raw();
         to.store(i, entry.with_flags(entry.flags().difference(PageFlags::DIRTY)));
         copied += 1;
+        visit(entry.flags());
     }
     to.count_add(copied);
     result.map(|()| copied as usize)

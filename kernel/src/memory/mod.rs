@@ -1,23 +1,76 @@
 //! Memory: physical frames, the kernel heap, page caches, address spaces.
 //!
-//! From the bottom up: [`physical`] hands out frames, [`heap`] cuts them for the kernel's own data, page caches
-//! keep the contents of files in them, address spaces show both to programs. [`reserve`] says what is left for the kernel
+//! From the bottom up: [`physical`] hands out frames, [`heap`] cuts them for the kernel's own data, [`page_cache`] keeps
+//! the contents of files in them, [`address_space`] shows both to programs. [`reserve`] and [`oom`] say what happens
 //! when frames run out.
 
+pub mod address_space;
 pub mod heap;
+pub mod oom;
+pub mod page_cache;
 pub mod physical;
 pub mod reserve;
+pub mod virtual_mem;
 
 mod object;
-pub mod virtual_mem;
 
 pub use object::{MapLabel, MemoryObject};
 
-/// Takes over the machine's memory: first the tables, then the frames. From here on there is a heap.
+use hal::PAGE_SIZE;
+
+use self::physical::buddy_allocator;
+
+/// Takes over the machine's memory: first the tables, then the frames. From here on there is a heap. Does nothing when
+/// that has been done.
 ///
-/// # Errors
-/// `OutOfMemory`: no room for the tables. `InUse`: called before.
-pub fn init() -> Result<(), hal::Error> {
-    heap::init()?;
-    physical::buddy_allocator::init()
+/// # Panics
+/// If there is no room for the tables: the machine is too small to run anything.
+pub fn init() {
+    match heap::init().and_then(|()| buddy_allocator::init()) {
+        Ok(()) | Err(hal::Error::InUse) => {}
+        Err(error) => panic!("cannot start with the memory of this machine: {error}"),
+    }
+}
+
+/// Bytes of the machine's memory by use, for `/proc/meminfo`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStatistics {
+    /// Managed by the frame allocator.
+    pub total: usize,
+    /// Free.
+    pub free: usize,
+    /// What programs can still get: nothing is reclaimed, so free memory but for the kernel's reserve.
+    pub available: usize,
+    /// In page caches.
+    pub cached: usize,
+    /// Private memory of programs.
+    pub anonymous: usize,
+    /// Pages of page caches that are mapped.
+    pub mapped: usize,
+    /// Shared memory and files that live in memory only.
+    pub shared: usize,
+    /// The kernel heap.
+    pub heap: usize,
+    /// Promised to programs.
+    pub committed: usize,
+    /// Locked by programs.
+    pub locked: usize,
+}
+
+/// Adds up how memory is used. Looks at every address space.
+pub fn statistics() -> MemoryStatistics {
+    let spaces = address_space::totals();
+    let cached = page_cache::cached_bytes();
+    MemoryStatistics {
+        total: buddy_allocator::total_bytes(),
+        free: buddy_allocator::free_bytes(),
+        available: buddy_allocator::free_user_bytes(),
+        cached,
+        anonymous: spaces.anonymous * PAGE_SIZE,
+        mapped: (spaces.file + spaces.shared) * PAGE_SIZE,
+        shared: cached,
+        heap: heap::statistics::statistics().used_bytes(),
+        committed: address_space::committed_bytes(),
+        locked: spaces.locked * PAGE_SIZE,
+    }
 }

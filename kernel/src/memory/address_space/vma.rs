@@ -119,8 +119,7 @@ impl Lineage {
     }
 }
 
-/// A mapping.
-#[derive(Clone)]
+/// A mapping. Its object knows how many there are.
 pub(super) struct Vma {
     pub(super) start: usize,
     pub(super) end: usize,
@@ -130,6 +129,25 @@ pub(super) struct Vma {
     pub(super) offset: u64,
     /// What is mapped; `None` is private anonymous memory.
     pub(super) object: Option<Arc<dyn MemoryObject>>,
+}
+
+impl Clone for Vma {
+    fn clone(&self) -> Self {
+        let Self { start, end, flags, lineage, offset, ref object } = *self;
+        if let Some(object) = object {
+            // Never refused for a mapping of a kind that exists.
+            let _ = object.attach(flags.contains(VmFlags::SHARED));
+        }
+        Self { start, end, flags, lineage, offset, object: object.clone() }
+    }
+}
+
+impl Drop for Vma {
+    fn drop(&mut self) {
+        if let Some(object) = &self.object {
+            object.detach(self.flags.contains(VmFlags::SHARED));
+        }
+    }
 }
 
 impl Vma {
@@ -188,6 +206,12 @@ impl Vma {
     /// Tells whether `added`, which begins at the end of `self`, may become part of `self`.
     pub(super) fn accepts_after(&self, added: &Vma) -> bool {
         self.is_continued_by(added) && Lineage::joins(added.lineage, self.lineage)
+    }
+
+    /// Tells whether `added`, which begins at the end of `self` and has been found to join a mapping of `lineage` above,
+    /// may become part of `self` as well.
+    pub(super) fn accepts_lineage(&self, added: &Vma, lineage: Lineage) -> bool {
+        self.is_continued_by(added) && Lineage::joins(lineage, self.lineage)
     }
 
     /// Tells whether `added`, which ends at the start of `self`, may become part of `self`.

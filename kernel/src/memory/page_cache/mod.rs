@@ -12,7 +12,10 @@
 //! The lock is a leaf but for the allocators, so that a page fault may come here whatever the file system holds. Writers
 //! of one file are kept apart by the file system's lock; here they could only mix, not break anything.
 
+mod shared_memory;
 mod tree;
+
+pub use shared_memory::SharedMemory;
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -101,7 +104,11 @@ impl PageCache {
     /// - `EFAULT`: the page lies beyond the end.
     /// - `ENOSPC`: the account is used up. `ENOMEM`: memory is used up.
     /// - What `fill` answers.
-    pub fn get_or_fill(&self, index: u64, fill: impl FnOnce(&Frame) -> Result<(), Errno>) -> Result<Frame, Errno> {
+    pub fn get_or_fill(
+        &self,
+        index: u64,
+        fill: impl FnOnce(&Frame) -> Result<(), Errno>,
+    ) -> Result<Frame, Errno> {
         self.get_or_make(index, || {
             let frame = alloc_user_frame()?;
             fill(&frame)?;
@@ -393,6 +400,15 @@ impl MemoryObject for PageCache {
         Ok(())
     }
 
+    fn is_shared_memory(&self) -> bool {
+        true
+    }
+
+    fn punch_hole(&self, range: Range<u64>) -> Result<(), Errno> {
+        self.punch_hole(range);
+        Ok(())
+    }
+
     fn detach(&self, is_shared: bool) {
         if is_shared {
             self.shared_mappings.fetch_sub(1, Relaxed);
@@ -411,6 +427,3 @@ impl core::fmt::Debug for PageCache {
 pub fn cached_bytes() -> usize {
     CACHED_PAGES.load(Relaxed) * PAGE_SIZE
 }
-
-#[cfg(test)]
-mod tests;

@@ -178,7 +178,8 @@ fn remove_below(node: &mut Node, level: u32, base: u64, range: &Range<u64>, remo
         Node::Inner(children) => {
             let width = span(level - 1);
             for (i, place) in children.iter_mut().enumerate() {
-                let Some(first) = (i as u64).checked_mul(width).and_then(|first| first.checked_add(base)) else {
+                let Some(first) = (i as u64).checked_mul(width).and_then(|first| first.checked_add(base))
+                else {
                     break;
                 };
                 let end = first.saturating_add(width);

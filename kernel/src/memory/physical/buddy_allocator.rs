@@ -256,7 +256,7 @@ pub(in crate::memory) fn start_if_needed() {
     #[cfg(not(target_os = "none"))]
     if PHYSICAL.total_frames.load(Relaxed) == 0 {
         // Another CPU of the machine may have been faster.
-        crate::memory::init().ok();
+        crate::memory::init();
     }
 }
 

@@ -1,0 +1,109 @@
+//! mlock(2), munlock(2), mlockall(2). Nothing is ever swapped, so a lock is an account and a promise to populate.
+
+use hal::addr::{page_ceil, page_floor};
+use hal::{PAGE_SHIFT, USER_END};
+use linux_abi::errno::Errno;
+
+use super::AddressSpace;
+use super::mm::Gone;
+use super::vma::VmFlags;
+
+const LOCK_BITS: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
+
+impl AddressSpace {
+    /// Locks a range. `may_lock`: the caller has `CAP_IPC_LOCK`.
+    ///
+    /// # Errors
+    /// - `EPERM`: no right to lock anything. `EINVAL`: the range wraps.
+    /// - `ENOMEM`: a hole, the limit, or too many mappings. `EAGAIN`: some pages cannot be had.
+    pub fn mlock(&self, start: usize, len: usize, on_fault: bool, may_lock: bool) -> Result<(), Errno> {
+        if !may_lock && self.limits.locked() == 0 {
+            return Err(Errno::EPERM);
+        }
+        let first = page_floor(start);
+        let end = start.checked_add(len).and_then(page_ceil).ok_or(Errno::EINVAL)?;
+        let range = first..end;
+        let mut gone = Gone::new();
+        let result = (|| {
+            let mut mm = self.mm.lock();
+            let already: usize = mm
+                .vmas
+                .overlapping(range.clone())
+                .filter(|vma| vma.flags.contains(VmFlags::LOCKED))
+                .map(|vma| (vma.end.min(end) - vma.start.max(first)) >> PAGE_SHIFT)
+                .sum();
+            let pages = (range.len() >> PAGE_SHIFT) + mm.usage.locked;
+            if !may_lock && (pages.saturating_sub(already) << PAGE_SHIFT) as u64 > self.limits.locked() {
+                return Err(Errno::ENOMEM);
+            }
+            if end > USER_END || mm.pages_in(range.clone()) != range.len() >> PAGE_SHIFT {
+                return Err(Errno::ENOMEM);
+            }
+            let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
+            mm.change_flags(range.clone(), &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+            if on_fault {
+                return Ok(());
+            }
+            mm.populate(range, &self.limits).map_err(|error| match error {
+                Errno::EFAULT => Errno::ENOMEM,
+                _ => Errno::EAGAIN,
+            })
+        })();
+        drop(gone);
+        result
+    }
+
+    /// Unlocks a range.
+    ///
+    /// # Errors
+    /// `EINVAL`: the range wraps. `ENOMEM`: a hole, or too many mappings.
+    pub fn munlock(&self, start: usize, len: usize) -> Result<(), Errno> {
+        let first = page_floor(start);
+        let end = start.checked_add(len).and_then(page_ceil).ok_or(Errno::EINVAL)?;
+        let mut gone = Gone::new();
+        let result = (|| {
+            let mut mm = self.mm.lock();
+            if end > USER_END || mm.pages_in(first..end) != (end - first) >> PAGE_SHIFT {
+                return Err(Errno::ENOMEM);
+            }
+            mm.change_flags(first..end, &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS)))
+        })();
+        drop(gone);
+        result
+    }
+
+    /// Locks or unlocks all mappings, present and future. `current`, `future`: which; `None` for both unlocks.
+    ///
+    /// # Errors
+    /// `EPERM`, `ENOMEM`: as [`mlock`](Self::mlock).
+    pub fn mlockall(&self, current: bool, future: bool, on_fault: bool, may_lock: bool) -> Result<(), Errno> {
+        let mut gone = Gone::new();
+        let result = (|| {
+            let mut mm = self.mm.lock();
+            let unlocks = !current && !future;
+            if !unlocks && !may_lock && self.limits.locked() == 0 {
+                return Err(Errno::EPERM);
+            }
+            let total = (mm.usage.total << PAGE_SHIFT) as u64;
+            if current && !may_lock && total > self.limits.locked() {
+                return Err(Errno::ENOMEM);
+            }
+            let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
+            mm.default_flags = if future { bits } else { VmFlags::empty() };
+            if !current && !unlocks {
+                return Ok(());
+            }
+            let bits = if unlocks { VmFlags::empty() } else { bits };
+            mm.change_flags(0..USER_END, &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+            if current && !on_fault {
+                let ranges: alloc::vec::Vec<_> = mm.vmas.iter().map(super::vma::Vma::range).collect();
+                for range in ranges {
+                    let _ = mm.populate(range, &self.limits);
+                }
+            }
+            Ok(())
+        })();
+        drop(gone);
+        result
+    }
+}

@@ -1,0 +1,169 @@
+//! What `/proc` and mincore(2) show of an address space, and msync(2).
+
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::ops::Range;
+
+use hal::addr::{is_page_aligned, page_ceil};
+use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
+use linux_abi::errno::Errno;
+use linux_abi::mman::MsyncFlags;
+
+use super::AddressSpace;
+use super::mm::{Gone, Mm};
+use super::vma::{VmFlags, Vma};
+use crate::memory::object::MapLabel;
+
+/// One mapping, as `/proc/PID/maps` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingInfo {
+    /// Addresses.
+    pub range: Range<usize>,
+    /// Rights and properties.
+    pub flags: VmFlags,
+    /// Byte of the file at the start; 0 without a file.
+    pub offset: u64,
+    /// Device, inode and name.
+    pub label: MapLabel,
+    /// Pages in memory.
+    pub resident_pages: usize,
+    /// Pages in memory that are private.
+    pub anonymous_pages: usize,
+}
+
+impl MappingInfo {
+    /// Adds the line of `/proc/PID/maps` to `out`.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        let mut line = alloc::string::String::new();
+        let right = |flag: VmFlags, letter: char| if self.flags.contains(flag) { letter } else { '-' };
+        let sharing = if self.flags.contains(VmFlags::MAYSHARE) { 's' } else { 'p' };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ",
+            self.range.start,
+            self.range.end,
+            right(VmFlags::READ, 'r'),
+            right(VmFlags::WRITE, 'w'),
+            right(VmFlags::EXEC, 'x'),
+            sharing,
+            self.offset,
+            self.label.device.0,
+            self.label.device.1,
+            self.label.inode,
+        );
+        if !self.label.name.is_empty() {
+            // The name begins in column 74.
+            while line.len() < 73 {
+                line.push(' ');
+            }
+        }
+        out.extend_from_slice(line.as_bytes());
+        for &byte in &self.label.name {
+            if byte == b'\n' { out.extend_from_slice(b"\\012") } else { out.push(byte) }
+        }
+        out.push(b'\n');
+    }
+}
+
+impl AddressSpace {
+    /// Returns the first mapping that ends above `addr`, counting its pages.
+    pub fn mapping_from(&self, addr: usize) -> Option<MappingInfo> {
+        let mm = self.mm.lock();
+        let vma = mm.vmas.get(mm.vmas.find(addr)?);
+        Some(mm.describe(vma))
+    }
+
+    /// Returns all mappings, ascending.
+    pub fn mappings(&self) -> Vec<MappingInfo> {
+        let mm = self.mm.lock();
+        mm.vmas.iter().map(|vma| mm.describe(vma)).collect()
+    }
+
+    /// Returns the text of `/proc/PID/maps`.
+    pub fn maps_text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for mapping in self.mappings() {
+            mapping.write_line(&mut text);
+        }
+        text
+    }
+
+    /// Stores in `out`, for each page of a range, whether it is in memory (mincore(2)).
+    ///
+    /// # Errors
+    /// `ENOMEM`: a hole.
+    pub fn mincore(&self, start: usize, out: &mut [u8]) -> Result<(), Errno> {
+        let mm = self.mm.lock();
+        for (i, byte) in out.iter_mut().enumerate() {
+            let page = start + i * PAGE_SIZE;
+            let vma = mm.vmas.containing(page).ok_or(Errno::ENOMEM)?;
+            let is_cached = || {
+                vma.object.as_ref().is_some_and(|object| object.cached_page(vma.offset_of(page)).is_some())
+            };
+            *byte = u8::from(mm.table.flags(page).is_some() || is_cached());
+        }
+        Ok(())
+    }
+
+    /// Writes the changes of shared mappings of a range to their files; `flags` are the raw bits of the call.
+    ///
+    /// # Errors
+    /// - `EINVAL`: flags that make no sense, or a misaligned start.
+    /// - `ENOMEM`: a hole. `EBUSY`: a locked mapping is to be invalidated. `EIO`.
+    pub fn msync(&self, start: usize, len: usize, flags: u32) -> Result<(), Errno> {
+        let flags = MsyncFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+        let both = MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC;
+        if flags.contains(both) || !is_page_aligned(start) {
+            return Err(Errno::EINVAL);
+        }
+        let end = page_ceil(len).and_then(|len| start.checked_add(len)).ok_or(Errno::ENOMEM)?;
+        let mut parts: Gone = Vec::new();
+        let result = {
+            let mm = self.mm.lock();
+            let pages = mm.pages_in(start..end.min(USER_END));
+            for vma in mm.vmas.overlapping(start..end) {
+                if flags.contains(MsyncFlags::MS_INVALIDATE) && vma.flags.contains(VmFlags::LOCKED) {
+                    return Err(Errno::EBUSY);
+                }
+                if vma.flags.contains(VmFlags::SHARED) && flags.contains(MsyncFlags::MS_SYNC) {
+                    parts.push(vma.clone());
+                }
+            }
+            if pages == (end - start) >> PAGE_SHIFT { Ok(()) } else { Err(Errno::ENOMEM) }
+        };
+        for vma in &parts {
+            if let Some(object) = &vma.object {
+                let first = vma.offset << PAGE_SHIFT;
+                object.sync(first..first + vma.len() as u64)?;
+            }
+        }
+        result
+    }
+}
+
+impl Mm {
+    fn describe(&self, vma: &Vma) -> MappingInfo {
+        let mut label = vma.object.as_ref().map(|object| object.label()).unwrap_or_default();
+        if vma.object.is_none() {
+            let layout = &self.layout;
+            if vma.contains(layout.start_stack) {
+                label.name = b"[stack]".to_vec();
+            } else if vma.start < layout.brk && layout.start_brk < vma.end {
+                label.name = b"[heap]".to_vec();
+            }
+        }
+        let (mut resident_pages, mut anonymous_pages) = (0, 0);
+        let zeroes = super::fault::zero_frame_number();
+        self.table.for_each(vma.range(), |_, frame, flags| {
+            if Some(frame) != zeroes {
+                resident_pages += 1;
+            }
+            if flags.contains(hal::paging::PageFlags::ANONYMOUS) {
+                anonymous_pages += 1;
+            }
+        });
+        let offset = if vma.object.is_some() { vma.offset << PAGE_SHIFT } else { 0 };
+        MappingInfo { range: vma.range(), flags: vma.flags, offset, label, resident_pages, anonymous_pages }
+    }
+}

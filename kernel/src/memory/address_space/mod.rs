@@ -1,0 +1,164 @@
+//! Address spaces of programs: mappings, page faults, fork (what Linux calls `mm`).
+//!
+//! Invariants:
+//! 1. Every page in the page table lies in a mapping, and allows no more than it: a page of a private mapping is
+//!    writable only if its frame is this mapping's alone. A page of a private mapping that is not `COPY_ON_WRITE` is its
+//!    alone, writable or not.
+//! 2. Mappings, page table and accounts change together under one sleeping lock; the page fault takes it too, so user
+//!    memory is never touched by the holder. A mapping's object is asked for pages under it, and dropped without it.
+//! 3. Pages leave through a `TlbFlush`, which ends before the lock is released.
+//!
+//! Lock order: one address space at a time; then page caches, allocators.
+//!
+//! Files: [`vma`] what one mapping is and when two are one, [`vma_map`] all of them in order, `mm` their consistent
+//! change; then one file for each operation.
+
+mod accounts;
+mod advise;
+mod fault;
+mod fork;
+mod layout;
+mod lock_pages;
+mod map;
+mod maps;
+mod mm;
+mod protect;
+mod registry;
+mod remap;
+mod remote;
+mod vma;
+mod vma_map;
+
+pub use accounts::{Limits, Usage, committed_bytes};
+pub use fault::{FaultError, FaultKind};
+pub use map::{MapRequest, Place};
+pub use maps::MappingInfo;
+pub use registry::totals;
+pub use remote::RemoteMode;
+pub use vma::VmFlags;
+
+pub(super) use registry::unmap_object;
+
+use alloc::sync::Arc;
+use core::ops::Range;
+use core::sync::atomic::AtomicUsize;
+
+use hal::paging::{PageTable, SpaceRef};
+use hal::sync::Mutex;
+use linux_abi::errno::Errno;
+
+use self::layout::Layout;
+use self::mm::{Hot, Mm};
+use self::vma_map::VmaMap;
+use crate::lock_order;
+
+/// The memory of a process, shared by its threads.
+pub struct AddressSpace {
+    mm: Mutex<Mm>,
+    space: SpaceRef,
+    limits: Limits,
+    /// Place in the list of all address spaces.
+    slot: AtomicUsize,
+}
+
+impl AddressSpace {
+    /// Makes an empty address space with a random layout.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>, Errno> {
+        Self::with_layout(Layout::new(crate::random::bytes()))
+    }
+
+    /// Makes an empty address space in which nothing is random (`ADDR_NO_RANDOMIZE`).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new_fixed() -> Result<Arc<Self>, Errno> {
+        Self::with_layout(Layout::new([0; 32]))
+    }
+
+    fn with_layout(layout: Layout) -> Result<Arc<Self>, Errno> {
+        registry::drop_deferred();
+        super::reserve::check(1 << 14)?;
+        let table = PageTable::new()?;
+        let mm = Mm {
+            vmas: VmaMap::new(),
+            usage: Usage::default(),
+            layout,
+            hot: Hot::default(),
+            default_flags: VmFlags::empty(),
+            next_lineage: 0,
+            table,
+        };
+        Ok(Self::publish(mm, Limits::new()))
+    }
+
+    fn publish(mm: Mm, limits: Limits) -> Arc<Self> {
+        let space = mm.table.space();
+        let mm = Mutex::new(lock_order::ADDRESS_SPACE, mm);
+        let this = Arc::new(Self { mm, space, limits, slot: AtomicUsize::new(usize::MAX) });
+        registry::add(&this);
+        this
+    }
+
+    /// Returns the handle by which CPUs load the address space.
+    pub fn space(&self) -> SpaceRef {
+        self.space.clone()
+    }
+
+    /// Returns the limits, which the process keeps up to date.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns the sizes at this moment.
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.mm.lock().usage;
+        usage.note_peak();
+        usage
+    }
+
+    /// Returns the pages in memory, for the choice of a victim; 0 when the address space is busy.
+    pub fn resident_pages(&self) -> usize {
+        self.mm.try_lock().map_or(0, |mm| mm.usage.resident())
+    }
+
+    /// Returns the address at which a position-independent program is to be loaded.
+    pub fn pie_base(&self) -> usize {
+        self.mm.lock().layout.pie_base
+    }
+
+    /// Notes where the program's code and data lie, for `/proc`.
+    pub fn set_image(&self, code: Range<usize>, data: Range<usize>) {
+        let mut mm = self.mm.lock();
+        mm.layout.code = code;
+        mm.layout.data = data;
+    }
+
+    /// Returns where the program's code, data, heap and the start of its stack lie.
+    pub fn image(&self) -> (Range<usize>, Range<usize>, Range<usize>, usize) {
+        let mm = self.mm.lock();
+        let layout = &mm.layout;
+        (layout.code.clone(), layout.data.clone(), layout.start_brk..layout.brk, layout.start_stack)
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        registry::remove(self);
+        let mm = self.mm.get_mut();
+        let committed =
+            mm.vmas.iter().filter(|vma| vma.flags.contains(VmFlags::ACCOUNT)).map(vma::Vma::pages).sum();
+        accounts::uncharge(committed);
+    }
+}
+
+impl core::fmt::Debug for AddressSpace {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AddressSpace").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

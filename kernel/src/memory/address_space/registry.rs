@@ -1,0 +1,131 @@
+//! All address spaces: for cutting files that are mapped, and for totals.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use hal::paging::{PageFlags, TlbFlush};
+use hal::sync::SpinLock;
+use hal::{PAGE_SHIFT, PAGE_SIZE};
+
+use super::AddressSpace;
+use super::accounts::Usage;
+use super::mm::Mm;
+use super::vma::Vma;
+use crate::lock_order;
+
+#[derive(Default)]
+struct Registry {
+    spaces: Vec<Weak<AddressSpace>>,
+    /// Handles that a look at an address space left over. One of them may be the last, and dropping it closes files,
+    /// which whoever looked must not do under its locks.
+    deferred: Vec<Arc<AddressSpace>>,
+}
+
+hal::machine_static! {
+    static SPACES: SpinLock<Registry> =
+        SpinLock::new(lock_order::ADDRESS_SPACES, Registry { spaces: Vec::new(), deferred: Vec::new() });
+    static HAS_DEFERRED: AtomicBool = AtomicBool::new(false);
+}
+
+pub(super) fn add(space: &Arc<AddressSpace>) {
+    let mut registry = SPACES.lock();
+    space.slot.store(registry.spaces.len(), Relaxed);
+    registry.spaces.push(Arc::downgrade(space));
+}
+
+pub(super) fn remove(space: &AddressSpace) {
+    let mut registry = SPACES.lock();
+    let slot = space.slot.load(Relaxed);
+    if slot >= registry.spaces.len() {
+        return;
+    }
+    let gone = registry.spaces.swap_remove(slot);
+    if let Some(moved) = registry.spaces.get(slot).and_then(Weak::upgrade) {
+        moved.slot.store(slot, Relaxed);
+        registry.deferred.push(moved);
+        HAS_DEFERRED.store(true, Relaxed);
+    }
+    drop(registry);
+    drop(gone);
+}
+
+/// Drops what was left over. To be called where any file may be closed.
+pub(super) fn drop_deferred() {
+    if HAS_DEFERRED.load(Relaxed) {
+        let deferred = {
+            let mut registry = SPACES.lock();
+            HAS_DEFERRED.store(false, Relaxed);
+            core::mem::take(&mut registry.deferred)
+        };
+        drop(deferred);
+    }
+}
+
+/// Calls `visit` with every address space, without the list's lock.
+fn for_each(mut visit: impl FnMut(&AddressSpace)) {
+    let spaces: Vec<Arc<AddressSpace>> = SPACES.lock().spaces.iter().filter_map(Weak::upgrade).collect();
+    for space in &spaces {
+        visit(space);
+    }
+    let mut registry = SPACES.lock();
+    registry.deferred.extend(spaces);
+    HAS_DEFERRED.store(true, Relaxed);
+}
+
+/// Returns the sum over all address spaces.
+pub fn totals() -> Usage {
+    let mut sum = Usage::default();
+    for_each(|space| {
+        let usage = space.mm.lock().usage;
+        sum.anonymous += usage.anonymous;
+        sum.file += usage.file;
+        sum.shared += usage.shared;
+        sum.locked += usage.locked;
+        sum.total += usage.total;
+    });
+    sum
+}
+
+/// Removes the pages of some contents (by [`content_id`](crate::memory::MemoryObject::content_id)) from all page tables;
+/// private copies stay unless `with_copies`.
+pub(in crate::memory) fn unmap_object(content_id: usize, pages: Range<u64>, with_copies: bool) {
+    for_each(|space| {
+        let mut mm = space.mm.lock();
+        let shows = |vma: &Vma| vma.object.as_ref().is_some_and(|object| object.content_id() == content_id);
+        let parts: Vec<(Vma, Range<usize>)> = mm
+            .vmas
+            .iter()
+            .filter(|vma| shows(vma))
+            .filter_map(|vma| {
+                let first = pages.start.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
+                let end = pages.end.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
+                let range = vma.start + (first << PAGE_SHIFT)..vma.start + (end << PAGE_SHIFT);
+                (first < end).then(|| (vma.clone(), range))
+            })
+            .collect();
+        let mut flush = TlbFlush::new();
+        for (vma, range) in &parts {
+            if with_copies || !vma.flags.is_private() {
+                mm.zap(vma, range.clone(), &mut flush);
+            } else {
+                zap_file_pages(&mut mm, vma, range.clone(), &mut flush);
+            }
+        }
+        flush.finish();
+        drop(mm);
+    });
+}
+
+fn zap_file_pages(mm: &mut Mm, vma: &Vma, range: Range<usize>, flush: &mut TlbFlush) {
+    let mut pages = Vec::new();
+    mm.table.for_each(range, |page, _, flags| {
+        if !flags.contains(PageFlags::ANONYMOUS) {
+            pages.push(page);
+        }
+    });
+    for page in pages {
+        mm.zap(vma, page..page + PAGE_SIZE, flush);
+    }
+}

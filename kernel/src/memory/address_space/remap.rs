@@ -1,0 +1,241 @@
+//! mremap(2).
+
+use core::ops::Range;
+
+use hal::addr::{is_page_aligned, page_ceil};
+use hal::paging::TlbFlush;
+use hal::{PAGE_SHIFT, USER_END};
+use linux_abi::errno::Errno;
+use linux_abi::limits::MAX_MAP_COUNT;
+use linux_abi::mman::MremapFlags;
+
+use super::AddressSpace;
+use super::accounts::{Limits, charge, uncharge};
+use super::map::Place;
+use super::mm::{Gone, Mm};
+use super::registry;
+use super::vma::{Lineage, VmFlags, Vma};
+use crate::memory::reserve;
+
+impl AddressSpace {
+    /// Grows, shrinks or moves a mapping; returns its address. `flags` are the raw bits of the call.
+    ///
+    /// # Errors
+    /// - `EINVAL`: flags, addresses or sizes that make no sense together.
+    /// - `EFAULT`: nothing is mapped at `old`, or the range reaches into another mapping.
+    /// - `ENOMEM`: it cannot grow where it is and must not move, a limit, or no memory.
+    /// - `EAGAIN`: the limit on locked memory.
+    pub fn mremap(
+        &self,
+        old: usize,
+        old_len: usize,
+        new_len: usize,
+        flags: u32,
+        new: usize,
+        may_lock: bool,
+    ) -> Result<usize, Errno> {
+        let flags = MremapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+        let (moves, fixed) = (MremapFlags::MREMAP_MAYMOVE, MremapFlags::MREMAP_FIXED);
+        let keeps = flags.contains(MremapFlags::MREMAP_DONTUNMAP);
+        if (flags.contains(fixed) && !flags.contains(moves))
+            || (keeps && (!flags.contains(moves) || old_len != new_len))
+            || !is_page_aligned(old)
+        {
+            return Err(Errno::EINVAL);
+        }
+        let old_len = page_ceil(old_len).ok_or(Errno::EINVAL)?;
+        let new_len = page_ceil(new_len).filter(|&len| len != 0).ok_or(Errno::EINVAL)?;
+        registry::drop_deferred();
+        reserve::check(1 << 13)?;
+        let mut gone = Gone::new();
+        let mut request =
+            Remap { old, old_len, new_len, keeps, may_lock, limits: &self.limits, gone: &mut gone };
+        let result = {
+            let mut mm = self.mm.lock();
+            if mm.vmas.containing(old).is_none() {
+                Err(Errno::EFAULT)
+            } else if flags.contains(fixed) || keeps {
+                mm.remap_to(&mut request, new, flags.contains(fixed))
+            } else {
+                mm.remap_here(&mut request, flags.contains(moves))
+            }
+        };
+        drop(gone);
+        result
+    }
+}
+
+struct Remap<'a> {
+    old: usize,
+    old_len: usize,
+    new_len: usize,
+    keeps: bool,
+    may_lock: bool,
+    limits: &'a Limits,
+    gone: &'a mut Gone,
+}
+
+impl Mm {
+    fn remap_here(&mut self, request: &mut Remap<'_>, may_move: bool) -> Result<usize, Errno> {
+        let Remap { old, old_len, new_len, .. } = *request;
+        if old_len >= new_len {
+            if old_len > new_len {
+                let end = old.checked_add(old_len).filter(|&end| end <= USER_END).ok_or(Errno::EINVAL)?;
+                let mut flush = TlbFlush::new();
+                self.unmap(old + new_len..end, &mut flush, request.gone)?;
+            }
+            return Ok(old);
+        }
+        let vma = self.check_resize(request)?;
+        let growth = new_len - old_len;
+        if old_len == vma.end - old
+            && old.checked_add(new_len).is_some_and(|end| end <= USER_END)
+            && self.vmas.is_free(vma.end..vma.end + growth)
+        {
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                charge(growth >> PAGE_SHIFT)?;
+            }
+            self.usage.add(vma.flags, (growth >> PAGE_SHIFT) as isize);
+            if let Some(at) = self.vmas.find(old) {
+                self.vmas.update(at, |vma| vma.end += growth);
+            }
+            request.gone.push(vma.clone());
+            self.merge(vma.start, false, request.gone);
+            if vma.flags.contains(VmFlags::LOCKED) {
+                let _ = self.populate(vma.end..vma.end + growth, request.limits);
+            }
+            request.gone.push(vma);
+            return Ok(old);
+        }
+        if !may_move {
+            request.gone.push(vma);
+            return Err(Errno::ENOMEM);
+        }
+        let new = self.place(Place::Hint(0), new_len)?;
+        self.move_mapping(request, vma, new)
+    }
+
+    fn remap_to(&mut self, request: &mut Remap<'_>, new: usize, is_fixed: bool) -> Result<usize, Errno> {
+        let Remap { old, old_len, new_len, keeps, .. } = *request;
+        if is_fixed || new != 0 {
+            if !is_page_aligned(new) || new_len > USER_END || new > USER_END - new_len {
+                return Err(Errno::EINVAL);
+            }
+            let old_end = old.checked_add(old_len).ok_or(Errno::EINVAL)?;
+            if old_end > new && new + new_len > old {
+                return Err(Errno::EINVAL);
+            }
+        }
+        if self.vmas.len() + 2 >= MAX_MAP_COUNT - 3 {
+            return Err(Errno::ENOMEM);
+        }
+        if is_fixed {
+            let mut flush = TlbFlush::new();
+            self.unmap(new..new + new_len, &mut flush, request.gone)?;
+        }
+        if old_len > new_len {
+            let mut flush = TlbFlush::new();
+            self.unmap(old + new_len..old + old_len, &mut flush, request.gone)?;
+            request.old_len = new_len;
+        }
+        let vma = self.check_resize(request)?;
+        if keeps && !self.may_expand(vma.flags, new_len >> PAGE_SHIFT, request.limits) {
+            request.gone.push(vma);
+            return Err(Errno::ENOMEM);
+        }
+        let place = if is_fixed { Place::Fixed(new) } else { Place::Hint(new) };
+        match self.place(place, new_len) {
+            Ok(new) => self.move_mapping(request, vma, new),
+            Err(error) => {
+                request.gone.push(vma);
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks that the mapping may get its new size (`vma_to_resize`); returns a copy of it.
+    fn check_resize(&self, request: &mut Remap<'_>) -> Result<Vma, Errno> {
+        let Remap { old, old_len, new_len, keeps, may_lock, limits, .. } = *request;
+        let vma = self.vmas.containing(old).ok_or(Errno::EFAULT)?;
+        let flags = vma.flags;
+        if old_len == 0 && flags.is_private() {
+            return Err(Errno::EINVAL);
+        }
+        if keeps && flags.contains(VmFlags::DONTEXPAND) {
+            return Err(Errno::EINVAL);
+        }
+        if old_len > vma.end - old {
+            return Err(Errno::EFAULT);
+        }
+        if new_len > old_len {
+            let growth = new_len - old_len;
+            if flags.contains(VmFlags::DONTEXPAND) {
+                return Err(Errno::EFAULT);
+            }
+            let locked = ((self.usage.locked << PAGE_SHIFT) as u64).saturating_add(growth as u64);
+            if flags.contains(VmFlags::LOCKED) && !may_lock && locked > limits.locked() {
+                return Err(Errno::EAGAIN);
+            }
+            if !self.may_expand(flags, growth >> PAGE_SHIFT, limits) {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        Ok(vma.clone())
+    }
+
+    /// Moves a part of `vma` (a copy of the mapping at `old`) to free addresses and gives it the new size.
+    fn move_mapping(&mut self, request: &mut Remap<'_>, vma: Vma, new: usize) -> Result<usize, Errno> {
+        let Remap { old, old_len, new_len, keeps, .. } = *request;
+        if self.vmas.len() >= MAX_MAP_COUNT - 3 {
+            request.gone.push(vma);
+            return Err(Errno::ENOMEM);
+        }
+        let new_pages = new_len >> PAGE_SHIFT;
+        let is_charged = vma.flags.contains(VmFlags::ACCOUNT);
+        if is_charged && let Err(error) = charge(new_pages) {
+            request.gone.push(vma);
+            return Err(error);
+        }
+        let mut moved = vma.clone();
+        moved.offset = if moved.object.is_none() && moved.lineage == Lineage::NONE {
+            (new >> PAGE_SHIFT) as u64
+        } else {
+            vma.offset_of(old)
+        };
+        moved.start = new;
+        moved.end = new + new_len;
+        let (flags, old_range): (VmFlags, Range<usize>) = (vma.flags, old..old + old_len);
+        request.gone.push(vma);
+        let mut flush = TlbFlush::new();
+        if old_len != 0 && self.table.move_range(old_range.clone(), new, &mut flush).is_err() {
+            if is_charged {
+                uncharge(new_pages);
+            }
+            request.gone.push(moved);
+            return Err(Errno::ENOMEM);
+        }
+        flush.finish();
+        self.add(moved, request.gone);
+        if keeps {
+            // The old mapping stays, empty and as if never written.
+            self.isolate(old_range.clone())?;
+            if let Some(at) = self.vmas.find(old) {
+                self.vmas.update(at, |vma| {
+                    vma.lineage = Lineage::NONE;
+                    if vma.object.is_none() {
+                        vma.offset = (old >> PAGE_SHIFT) as u64;
+                    }
+                });
+            }
+            self.change_flags(old_range, request.gone, |vma| {
+                Ok(vma.flags.difference(VmFlags::LOCKED | VmFlags::LOCKONFAULT))
+            })?;
+        } else if old_len != 0 {
+            self.unmap(old_range, &mut flush, request.gone)?;
+        }
+        if flags.contains(VmFlags::LOCKED) && new_len > old_len {
+            let _ = self.populate(new + old_len..new + new_len, request.limits);
+        }
+        Ok(new)
+    }
+}
