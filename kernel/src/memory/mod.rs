@@ -55,22 +55,31 @@ pub struct MemoryStatistics {
     pub committed: usize,
     /// Locked by programs.
     pub locked: usize,
+    /// Page tables and kernel stacks: what is in use and of no other kind.
+    pub page_tables: usize,
+    /// Not counted apart: contained in `page_tables`.
+    pub kernel_stacks: usize,
 }
 
 /// Adds up how memory is used. Looks at every address space.
 pub fn statistics() -> MemoryStatistics {
     let spaces = address_space::totals();
     let cached = page_cache::cached_bytes();
+    let (total, free) = (buddy_allocator::total_bytes(), buddy_allocator::free_bytes());
+    let heap = heap::statistics::statistics().used_bytes();
+    let known = free + cached + spaces.anonymous * PAGE_SIZE + heap;
     MemoryStatistics {
-        total: buddy_allocator::total_bytes(),
-        free: buddy_allocator::free_bytes(),
+        total,
+        free,
         available: buddy_allocator::free_user_bytes(),
         cached,
         anonymous: spaces.anonymous * PAGE_SIZE,
         mapped: (spaces.file + spaces.shared) * PAGE_SIZE,
         shared: cached,
-        heap: heap::statistics::statistics().used_bytes(),
+        heap,
         committed: address_space::committed_bytes(),
         locked: spaces.locked * PAGE_SIZE,
+        page_tables: total.saturating_sub(known),
+        kernel_stacks: 0,
     }
 }

@@ -35,7 +35,8 @@ pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
 pub use self::core::policy::{Attributes, Policy, Priority};
 pub use self::core::scheduler::{
     SCHEDULER, Scheduler, barrier_on_all_cpus, cond_resched, current, exit_current, has_pending_signal, init,
-    interrupt_sleep, load_average, reschedule, reschedule_interrupt, run, run_secondary, run_while, schedule, wake,
+    interrupt_sleep, load_average, reschedule, reschedule_interrupt, run, run_secondary, run_while, schedule,
+    wake,
 };
 pub use self::parking::{mutex_wait, mutex_wake};
 pub use self::thread::thread::{Thread, ThreadId};

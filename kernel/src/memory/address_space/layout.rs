@@ -1,7 +1,6 @@
 //! Where things lie in an address space, and by how much that varies at random.
 //!
-//! The figures are Linux's for x86-64: 28 random bits for mappings and position-independent programs, 22 for the stack,
-//! 13 for the heap.
+//! The figures are Linux's for x86-64: 28 random bits for mappings and position-independent programs, 22 for the stack.
 
 use core::ops::Range;
 
@@ -12,7 +11,6 @@ use super::vma::STACK_GUARD_GAP;
 
 const MMAP_RANDOM_PAGES: u64 = 1 << 28;
 const STACK_RANDOM_PAGES: u64 = 1 << 22;
-const BRK_RANDOM_PAGES: u64 = 1 << 13;
 /// What the stack may be shifted by at most, in bytes.
 const STACK_RANDOM_MAX: usize = STACK_RANDOM_PAGES as usize * PAGE_SIZE;
 
@@ -25,8 +23,6 @@ pub(super) struct Layout {
     pub(super) pie_base: usize,
     /// End of the stack.
     pub(super) stack_top: usize,
-    /// Pages between the program and its heap.
-    brk_gap: usize,
     pub(super) start_brk: usize,
     pub(super) brk: usize,
     /// An address in the main stack.
@@ -48,14 +44,7 @@ impl Layout {
             mmap_base: USER_END - gap - number(0, MMAP_RANDOM_PAGES),
             pie_base: page_floor(USER_END / 3 * 2) + number(1, MMAP_RANDOM_PAGES),
             stack_top: USER_END - number(2, STACK_RANDOM_PAGES),
-            brk_gap: number(3, BRK_RANDOM_PAGES),
             ..Self::default()
         }
-    }
-
-    /// Starts the heap some pages above the end of the program.
-    pub(super) fn place_brk(&mut self, end: usize) {
-        self.start_brk = end + self.brk_gap;
-        self.brk = self.start_brk;
     }
 }

@@ -193,9 +193,12 @@ impl AddressSpace {
         end
     }
 
-    /// Starts the heap above `end`, the end of the program's data, some random pages further.
-    pub fn place_brk(&self, end: usize) {
-        self.mm.lock().layout.place_brk(page_ceil(end).unwrap_or(end));
+    /// Starts the heap at the first page from `start` on.
+    pub fn set_break_start(&self, start: usize) {
+        let start = page_ceil(start).unwrap_or(start);
+        let mut mm = self.mm.lock();
+        mm.layout.start_brk = start;
+        mm.layout.brk = start;
     }
 
     /// Maps the main stack, which may grow to `limit` bytes; returns its end.

@@ -124,13 +124,45 @@ impl AddressSpace {
         self.mm.try_lock().map_or(0, |mm| mm.usage.resident())
     }
 
+    /// Returns a free address for `len` bytes, aligned to `align` (a power of two), where mappings go.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn find_free(&self, len: usize, align: usize) -> Result<usize, Errno> {
+        let align = align.max(hal::PAGE_SIZE);
+        let padded = len.checked_add(align - hal::PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let padded = hal::addr::page_ceil(padded).ok_or(Errno::ENOMEM)?;
+        let start = self.mm.lock().place(Place::Hint(0), padded)?;
+        start.checked_next_multiple_of(align).ok_or(Errno::ENOMEM)
+    }
+
+    /// Maps pages of a program to a fixed range, private, replacing what is there: an object from a byte offset on, or
+    /// zeroes.
+    ///
+    /// # Errors
+    /// As [`mmap`](Self::mmap).
+    pub fn map_program(
+        &self,
+        range: Range<usize>,
+        source: Option<(Arc<dyn super::MemoryObject>, u64)>,
+        access: VmFlags,
+    ) -> Result<(), Errno> {
+        let len = range.end.checked_sub(range.start).ok_or(Errno::EINVAL)?;
+        let place = Place::Fixed(range.start);
+        let request = match source {
+            Some((object, offset)) => MapRequest::private(place, len, access, object, offset),
+            None => MapRequest::anonymous(place, len, access),
+        };
+        self.mmap(request).map(|_| ())
+    }
+
     /// Returns the address at which a position-independent program is to be loaded.
     pub fn pie_base(&self) -> usize {
         self.mm.lock().layout.pie_base
     }
 
     /// Notes where the program's code and data lie, for `/proc`.
-    pub fn set_image(&self, code: Range<usize>, data: Range<usize>) {
+    pub fn set_code_range(&self, code: Range<usize>, data: Range<usize>) {
         let mut mm = self.mm.lock();
         mm.layout.code = code;
         mm.layout.data = data;

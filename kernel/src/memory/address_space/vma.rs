@@ -69,6 +69,12 @@ bitflags::bitflags! {
 }
 
 impl VmFlags {
+    /// Returns the rights of a mapping.
+    pub fn access(reads: bool, writes: bool, executes: bool) -> Self {
+        let pick = |wanted: bool, flag: Self| if wanted { flag } else { Self::empty() };
+        pick(reads, Self::READ) | pick(writes, Self::WRITE) | pick(executes, Self::EXEC)
+    }
+
     /// Tells whether a private writable mapping counts as committed memory (`accountable_mapping`).
     pub(super) fn is_accountable(self) -> bool {
         self & (Self::NORESERVE | Self::SHARED | Self::WRITE) == Self::WRITE
