@@ -19,4 +19,6 @@ pub mod run_queue;
 pub mod scheduler;
 
 #[cfg(test)]
+mod handover;
+#[cfg(test)]
 mod simulation;

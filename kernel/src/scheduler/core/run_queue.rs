@@ -94,6 +94,12 @@ impl<N: Schedulable> RunQueue<N> {
         }
     }
 
+    /// Starts the queue's clock: the CPU, idle, begins to take part at `now_ns`.
+    pub fn start(&mut self, now_ns: u64) {
+        self.running = Running::idle(now_ns);
+        self.window_start_ns = now_ns;
+    }
+
     /// Number of threads that wait for the CPU.
     pub fn len(&self) -> usize {
         self.queued

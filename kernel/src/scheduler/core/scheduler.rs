@@ -665,7 +665,7 @@ pub fn init() {
         idle
     });
     let now_ns = hal::time::now_ns();
-    *cpu.queue.lock() = RunQueue::new(now_ns);
+    cpu.queue.lock().start(now_ns);
     cpu.times.start(now_ns);
     SCHEDULER.online.fetch_or(1 << index, Release);
 }
