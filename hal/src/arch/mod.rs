@@ -51,6 +51,7 @@
 //!   bound::exit_to_user(&mut UserRegs, work). Afterwards UserRegs::sanitise.
 //! irq
 //!   fn enabled() -> bool; fn disable() -> bool (was enabled); fn restore(bool); fn in_interrupt() -> bool
+//!   fn interrupted_user() -> bool         of the interrupt being served
 //!   fn unmask(Irq) -> Result<(), Error>   route to a vector whose handler calls irq::dispatch(irq)
 //! cpu
 //!   fn id() -> CpuId; fn count() -> usize; fn info() -> CpuInfo; fn start_secondaries() -> usize

@@ -26,9 +26,9 @@ pub(crate) fn in_interrupt() -> bool {
     machine().cpu().in_interrupt.load(Ordering::Relaxed)
 }
 
-/// Simulated programs take interrupts only where they call the kernel.
+/// Tells whether the interrupt being served came while a simulated program computed.
 pub(crate) fn interrupted_user() -> bool {
-    false
+    machine().cpu().in_user.load(Ordering::Relaxed)
 }
 
 pub(crate) fn disable() -> bool {

@@ -58,6 +58,8 @@ pub(super) struct Idle {
 pub(super) struct Cpu {
     pub(super) irq_enabled: AtomicBool,
     pub(super) in_interrupt: AtomicBool,
+    /// A simulated program computes.
+    pub(super) in_user: AtomicBool,
     /// Bits of `irq::Pending`.
     pub(super) pending: AtomicU32,
     pub(super) lines: [AtomicU64; 4],
@@ -75,6 +77,7 @@ impl Cpu {
         Self {
             irq_enabled: AtomicBool::new(true),
             in_interrupt: AtomicBool::new(false),
+            in_user: AtomicBool::new(false),
             pending: AtomicU32::new(0),
             lines: Default::default(),
             deadline_ns: AtomicU64::new(NONE),

@@ -40,59 +40,110 @@ pub(crate) fn frame_table() -> &'static [FrameState] {
     &machine().frames
 }
 
-/// Copies as a CPU does: word by word, without a data race in the language's sense.
-///
-/// # Safety
-/// Both ranges are valid, and accessed by others, if at all, only through functions of this module or as atomics.
-pub(crate) unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
-    let backwards = (dst as usize) > (src as usize) && (dst as usize) < src as usize + len;
-    if (dst as usize ^ src as usize).is_multiple_of(8) && !backwards {
-        let head = src.align_offset(8).min(len);
-        let words = (len - head) / 8;
-        for i in 0..head {
-            // SAFETY: within the ranges.
-            unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
-        }
-        for i in 0..words {
-            // SAFETY: within the range, aligned.
-            let from = unsafe { &*src.wrapping_add(head + i * 8).cast::<AtomicU64>() };
-            // SAFETY: within the range, aligned.
-            let to = unsafe { &*dst.wrapping_add(head + i * 8).cast::<AtomicU64>() };
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        for i in head + words * 8..len {
-            // SAFETY: within the ranges.
-            unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
-        }
-        return;
+/// One side of a copy: machine memory, which others may access at the same time, or a buffer that only the caller has.
+#[derive(Clone, Copy)]
+enum Side {
+    Machine,
+    Private,
+}
+
+impl Side {
+    fn of(pointer: *const u8) -> Side {
+        let offset = (pointer as usize).wrapping_sub(machine().memory.as_ptr() as usize);
+        if offset < size_of_val(machine().memory) { Side::Machine } else { Side::Private }
     }
-    for i in 0..len {
-        let i = if backwards { len - 1 - i } else { i };
-        // SAFETY: within the ranges.
-        unsafe { copy_byte(dst.wrapping_add(i), src.wrapping_add(i)) };
+
+    /// # Safety
+    /// `from` is valid for reads; in machine memory, as an atomic.
+    unsafe fn load(self, from: *const u8) -> u8 {
+        match self {
+            // SAFETY: the caller's duty.
+            Side::Machine => unsafe { &*from.cast::<AtomicU8>() }.load(Ordering::Relaxed),
+            // SAFETY: the caller's duty.
+            Side::Private => unsafe { from.read() },
+        }
+    }
+
+    /// # Safety
+    /// As [`load`](Self::load), and `from` is a multiple of 8.
+    unsafe fn load_word(self, from: *const u8) -> u64 {
+        match self {
+            // SAFETY: the caller's duty.
+            Side::Machine => unsafe { &*from.cast::<AtomicU64>() }.load(Ordering::Relaxed),
+            // SAFETY: the caller's duty.
+            Side::Private => unsafe { from.cast::<u64>().read() },
+        }
+    }
+
+    /// # Safety
+    /// `to` is valid for writes; in machine memory, as an atomic.
+    unsafe fn store(self, to: *mut u8, value: u8) {
+        match self {
+            // SAFETY: the caller's duty.
+            Side::Machine => unsafe { &*to.cast::<AtomicU8>() }.store(value, Ordering::Relaxed),
+            // SAFETY: the caller's duty.
+            Side::Private => unsafe { to.write(value) },
+        }
+    }
+
+    /// # Safety
+    /// As [`store`](Self::store), and `to` is a multiple of 8.
+    unsafe fn store_word(self, to: *mut u8, value: u64) {
+        match self {
+            // SAFETY: the caller's duty.
+            Side::Machine => unsafe { &*to.cast::<AtomicU64>() }.store(value, Ordering::Relaxed),
+            // SAFETY: the caller's duty.
+            Side::Private => unsafe { to.cast::<u64>().write(value) },
+        }
     }
 }
 
+/// Copies as a CPU does: word by word, without a data race in the language's sense.
+///
 /// # Safety
-/// As [`copy`].
-unsafe fn copy_byte(dst: *mut u8, src: *const u8) {
-    // SAFETY: the caller's duty. A shared reference to an atomic suffices for reading.
-    let byte = unsafe { &*src.cast::<AtomicU8>() }.load(Ordering::Relaxed);
-    // SAFETY: the caller's duty.
-    unsafe { &*dst.cast::<AtomicU8>() }.store(byte, Ordering::Relaxed);
+/// Both ranges are valid; machine memory is accessed by others, if at all, as atomics.
+pub(crate) unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
+    let (from, to) = (Side::of(src), Side::of(dst));
+    let backwards = (dst as usize) > (src as usize) && (dst as usize) < src as usize + len;
+    let byte = |i: usize| {
+        // SAFETY: `i` is below `len`, within the source.
+        let value = unsafe { from.load(src.wrapping_add(i)) };
+        // SAFETY: within the destination.
+        unsafe { to.store(dst.wrapping_add(i), value) };
+    };
+    if backwards {
+        (0..len).rev().for_each(byte);
+        return;
+    }
+    if !(dst as usize ^ src as usize).is_multiple_of(8) {
+        (0..len).for_each(byte);
+        return;
+    }
+    let head = (src as usize).wrapping_neg() % 8;
+    let head = head.min(len);
+    let tail = head + (len - head) / 8 * 8;
+    (0..head).for_each(byte);
+    for i in (head..tail).step_by(8) {
+        // SAFETY: eight bytes within the source, aligned.
+        let value = unsafe { from.load_word(src.wrapping_add(i)) };
+        // SAFETY: eight bytes within the destination, aligned.
+        unsafe { to.store_word(dst.wrapping_add(i), value) };
+    }
+    (tail..len).for_each(byte);
 }
 
 /// # Safety
 /// As [`copy`].
 pub(crate) unsafe fn zero(dst: *mut u8, len: usize) {
-    let head = dst.align_offset(8).min(len);
-    let words = (len - head) / 8;
-    for i in (0..head).chain(head + words * 8..len) {
+    let to = Side::of(dst);
+    let head = ((dst as usize).wrapping_neg() % 8).min(len);
+    let tail = head + (len - head) / 8 * 8;
+    for i in (0..head).chain(tail..len) {
         // SAFETY: within the range.
-        unsafe { &*dst.wrapping_add(i).cast::<AtomicU8>() }.store(0, Ordering::Relaxed);
+        unsafe { to.store(dst.wrapping_add(i), 0) };
     }
-    for i in 0..words {
-        // SAFETY: within the range, aligned.
-        unsafe { &*dst.wrapping_add(head + i * 8).cast::<AtomicU64>() }.store(0, Ordering::Relaxed);
+    for i in (head..tail).step_by(8) {
+        // SAFETY: eight bytes within the range, aligned.
+        unsafe { to.store_word(dst.wrapping_add(i), 0) };
     }
 }

@@ -10,6 +10,7 @@ use std::boxed::Box;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -199,7 +200,11 @@ impl SimUser {
     /// Computes for this long: time passes, interrupts come.
     pub fn compute_ns(&mut self, ns: u64) {
         let here = self.begin();
+        // Only interrupt handlers run before the flag is cleared, so the CPU stays the same.
+        let in_user = &machine().cpu().in_user;
+        in_user.store(true, Ordering::Relaxed);
         super::time::busy_wait_ns(ns);
+        in_user.store(false, Ordering::Relaxed);
         self.leave_kernel();
         self.run_to(here);
         self.depth -= 1;
