@@ -28,6 +28,7 @@ mod file_system;
 mod file_table;
 mod inode;
 pub mod locks;
+mod mapped_file;
 pub mod mount;
 pub mod name;
 mod names;
@@ -47,6 +48,7 @@ pub use file_system::{
 };
 pub use file_table::{FileTable, Reserved};
 pub use inode::{DirectoryEntry, DirectorySink, FIRST_ENTRY, Inode, LinkTarget};
+pub use mapped_file::MappedFile;
 pub use mount::{Mount, MountOptions};
 pub use names::Removal;
 pub use open::OpenParameters;

@@ -69,15 +69,21 @@ impl MappingInfo {
 impl AddressSpace {
     /// Returns the first mapping that ends above `addr`, counting its pages.
     pub fn mapping_from(&self, addr: usize) -> Option<MappingInfo> {
-        let mm = self.mm.lock();
-        let vma = mm.vmas.get(mm.vmas.find(addr)?);
-        Some(mm.describe(vma))
+        let (vma, info) = {
+            let mm = self.mm.lock();
+            let vma = mm.vmas.get(mm.vmas.find(addr)?);
+            (vma.clone(), mm.describe(vma))
+        };
+        Some(labelled(&vma, info))
     }
 
     /// Returns all mappings, ascending.
     pub fn mappings(&self) -> Vec<MappingInfo> {
-        let mm = self.mm.lock();
-        mm.vmas.iter().map(|vma| mm.describe(vma)).collect()
+        let all: Vec<_> = {
+            let mm = self.mm.lock();
+            mm.vmas.iter().map(|vma| (vma.clone(), mm.describe(vma))).collect()
+        };
+        all.iter().map(|(vma, info)| labelled(vma, info.clone())).collect()
     }
 
     /// Returns the text of `/proc/PID/maps`.
@@ -142,9 +148,17 @@ impl AddressSpace {
     }
 }
 
+/// Asks the object for its name, without the address space's lock: names have locks of their own.
+fn labelled(vma: &Vma, mut info: MappingInfo) -> MappingInfo {
+    if let Some(object) = &vma.object {
+        info.label = object.label();
+    }
+    info
+}
+
 impl Mm {
     fn describe(&self, vma: &Vma) -> MappingInfo {
-        let mut label = vma.object.as_ref().map(|object| object.label()).unwrap_or_default();
+        let mut label = MapLabel::default();
         if vma.object.is_none() {
             let layout = &self.layout;
             if vma.contains(layout.start_stack) {
