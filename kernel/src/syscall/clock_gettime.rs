@@ -5,7 +5,8 @@ use linux_abi::errno::Errno;
 use linux_abi::time::Timespec;
 
 use super::{Args, Context, SyscallError};
-use crate::time::clock::{self, Clock};
+use crate::time::clock::Clock;
+use crate::time::wall_clock;
 
 /// clock_gettime(2): stores what a clock shows.
 ///
@@ -29,7 +30,7 @@ pub(super) fn clock_settime(cx: &Context, args: &Args) -> Result<usize, SyscallE
     }
     let time = time_in.read()?.to_ns().ok_or(Errno::EINVAL)?;
     cx.credentials().require(CAP_SYS_TIME)?;
-    clock::set_wall_clock(time)?;
+    wall_clock::set(time)?;
     Ok(0)
 }
 

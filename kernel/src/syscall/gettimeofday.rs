@@ -8,7 +8,7 @@ use linux_abi::errno::Errno;
 use linux_abi::time::{NSEC_PER_SEC, Timeval, Timezone};
 
 use super::{Args, Context, SyscallError};
-use crate::time::clock;
+use crate::time::wall_clock;
 
 hal::machine_static! {
     /// The time zone programs left here for others: minutes west, kind of daylight saving.
@@ -22,7 +22,7 @@ hal::machine_static! {
 pub(super) fn gettimeofday(_cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (time_out, zone_out) = (args.user_ptr::<Timeval>(0), args.user_ptr::<Timezone>(1));
     if !time_out.is_null() {
-        time_out.write(&Timeval::from_ns(clock::wall_clock_ns()))?;
+        time_out.write(&Timeval::from_ns(wall_clock::now_ns()))?;
     }
     if !zone_out.is_null() {
         let zone = TIME_ZONE.load(Relaxed);
@@ -54,7 +54,7 @@ pub(super) fn settimeofday(cx: &Context, args: &Args) -> Result<usize, SyscallEr
         TIME_ZONE.store(bits, Relaxed);
     }
     if let Some(time) = time {
-        clock::set_wall_clock(time)?;
+        wall_clock::set(time)?;
     }
     Ok(0)
 }
@@ -65,7 +65,7 @@ pub(super) fn settimeofday(cx: &Context, args: &Args) -> Result<usize, SyscallEr
 /// `EFAULT`: not writable.
 pub(super) fn time(_cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let out = args.user_ptr::<i64>(0);
-    let seconds = clock::wall_clock_ns() / NSEC_PER_SEC;
+    let seconds = wall_clock::now_ns() / NSEC_PER_SEC;
     if !out.is_null() {
         out.write(&seconds.cast_signed())?;
     }

@@ -3,24 +3,15 @@
 //! All of them derive from the machine's monotonic clock: the wall clock by an offset that setting it changes, the
 //! coarse clocks not at all. CPU-time clocks are in [`super::cpu_clocks`].
 
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-
-use hal::sync::Once;
 use hal::time::now_ns;
 use linux_abi::errno::Errno;
 use linux_abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID, DynamicClock, NSEC_PER_SEC, Timespec,
+    CLOCK_THREAD_CPUTIME_ID, DynamicClock,
 };
 
-use super::cpu_clocks;
-
-hal::machine_static! {
-    /// What to add to the monotonic clock to get the time since 1970. Set by the first use.
-    static WALL_OFFSET_NS: Once<AtomicU64> = Once::new();
-}
+use super::{cpu_clocks, wall_clock};
 
 /// What a coarse clock claims to resolve: a tick of Linux at 250 Hz.
 const COARSE_RESOLUTION_NS: u64 = 4_000_000;
@@ -78,7 +69,7 @@ impl Clock {
     /// `EINVAL`: the CPU clock of a process or thread that does not exist.
     pub fn read_ns(self) -> Result<u64, Errno> {
         match self {
-            Self::Realtime | Self::RealtimeCoarse | Self::Tai => Ok(wall_clock_ns()),
+            Self::Realtime | Self::RealtimeCoarse | Self::Tai => Ok(wall_clock::now_ns()),
             Self::Monotonic | Self::MonotonicRaw | Self::MonotonicCoarse | Self::Boottime => Ok(now_ns()),
             Self::ProcessCpu(pid) => cpu_clocks::process_ns(pid),
             Self::ThreadCpu(tid) => cpu_clocks::thread_ns(tid),
@@ -105,37 +96,8 @@ impl Clock {
     pub fn to_monotonic_ns(self, at_ns: u64) -> Result<u64, Errno> {
         match self {
             Self::ProcessCpu(_) | Self::ThreadCpu(_) => Err(Errno::EINVAL),
-            _ if self.is_wall_clock() => Ok(at_ns.saturating_sub(wall_offset().load(Relaxed))),
+            _ if self.is_wall_clock() => Ok(at_ns.saturating_sub(wall_clock::offset_ns())),
             _ => Ok(at_ns),
         }
     }
-}
-
-/// Nanoseconds since 1970 UTC.
-pub fn wall_clock_ns() -> u64 {
-    now_ns().wrapping_add(wall_offset().load(Relaxed))
-}
-
-/// The time since 1970 UTC, for time stamps of files.
-pub fn wall_clock() -> Timespec {
-    Timespec::from_ns(wall_clock_ns())
-}
-
-/// The wall clock's reading at boot, in seconds since 1970 (`btime` in `/proc/stat`).
-pub fn boot_time_s() -> u64 {
-    wall_offset().load(Relaxed) / NSEC_PER_SEC
-}
-
-/// Sets the wall clock. Sleeps until a time on it keep the deadline they began with.
-///
-/// # Errors
-/// `EINVAL`: before the machine was switched on, which would make the monotonic clock negative on it.
-pub fn set_wall_clock(wall_ns: u64) -> Result<(), Errno> {
-    let offset = wall_ns.checked_sub(now_ns()).ok_or(Errno::EINVAL)?;
-    wall_offset().store(offset, SeqCst);
-    Ok(())
-}
-
-fn wall_offset() -> &'static AtomicU64 {
-    WALL_OFFSET_NS.get_or_init(|| AtomicU64::new(hal::time::wall_clock_offset_ns()))
 }

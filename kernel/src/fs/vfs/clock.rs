@@ -7,7 +7,7 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Returns the present.
 pub fn now() -> Timespec {
-    Timespec::from_ns(hal::time::now_ns().wrapping_add(hal::time::wall_clock_offset_ns()))
+    crate::time::wall_clock::now()
 }
 
 /// Whether a relative access time (`relatime`) must change when the file is read at `now`.
