@@ -18,6 +18,7 @@ mod advise;
 mod fault;
 mod fork;
 mod layout;
+mod locate;
 mod lock_pages;
 mod map;
 mod maps;
