@@ -670,8 +670,9 @@ pub fn init() {
     SCHEDULER.online.fetch_or(1 << index, Release);
 }
 
-/// Runs threads on this CPU, for ever. The calling context is the CPU's idle thread.
+/// Turns interrupts on and runs threads on this CPU, for ever. The calling context is the CPU's idle thread.
 pub fn run() -> ! {
+    hal::irq::enable();
     run_while(|| true);
     unreachable!("there is always more to do")
 }
@@ -702,6 +703,5 @@ pub fn run_while(mut goes_on: impl FnMut() -> bool) {
 /// What another CPU than the one that booted does: takes part and runs threads, for ever.
 pub fn run_secondary() -> ! {
     init();
-    hal::irq::enable();
     run()
 }
