@@ -427,3 +427,6 @@ impl core::fmt::Debug for PageCache {
 pub fn cached_bytes() -> usize {
     CACHED_PAGES.load(Relaxed) * PAGE_SIZE
 }
+
+#[cfg(test)]
+mod tests;
