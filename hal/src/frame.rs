@@ -37,7 +37,6 @@ const PINNED: u32 = SATURATED + (1 << 24);
 const TAIL: u32 = 1 << 26;
 const ORDER_SHIFT: u32 = 27;
 
-#[cfg(not(target_os = "none"))]
 impl FrameState {
     pub(crate) fn is_free(&self) -> bool {
         self.0.load(Ordering::Relaxed) == FREE

@@ -68,7 +68,7 @@
 //! backtrace   fn write(&mut dyn fmt::Write) -> fmt::Result
 //! ```
 
-#[cfg(target_os = "none")]
+#[cfg(any(target_os = "none", test))]
 mod x86_64;
 #[cfg(target_os = "none")]
 pub(crate) use x86_64::*;

@@ -11,6 +11,8 @@
 mod regs;
 
 pub use regs::{SyscallFrame, UserRegs};
+#[cfg(target_os = "none")]
+pub(crate) use regs::{USER_CS, USER_SS};
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -208,7 +210,6 @@ impl Task {
         });
     }
 
-    #[cfg(not(target_os = "none"))]
     pub(crate) fn context(&self) -> &arch::task::Context {
         &self.context
     }

@@ -1,0 +1,361 @@
+//! The floating-point state of user programs: x87, SSE, AVX. The kernel itself uses none of it.
+//!
+//! Each task has an area at the top of its kernel stack, in the standard XSAVE format. A state is in the area, in the
+//! registers, or in both (hazard 8):
+//!
+//! 1. The registers of a CPU hold the state of `fpu_owner`, or of nobody.
+//! 2. A task's state is in the registers of CPU *c* if it owns them and `FpuState::cpu` is *c*; while it runs in user
+//!    mode that is so. When it is switched away from, its area holds the same.
+//! 3. Otherwise the area holds it if `is_saved`, else it is the initial state.
+//!
+//! A task that is switched to and does not find its state in the registers gets the work flag [`FPU_WORK`], and loads the
+//! state on the way to user mode.
+//!
+//! Source: Intel SDM volume 1, chapter 13; Linux's `arch/x86/include/uapi/asm/sigcontext.h` for the signal frame.
+
+use core::arch::asm;
+use core::cell::Cell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use x86_64::registers::xcontrol::XCr0;
+
+use super::registers::cpuid;
+use super::task::Context;
+use super::{area, asm, features, memory};
+use crate::error::Error;
+use crate::user::{self, Fault};
+
+/// Work flag of a task whose state has to be loaded; no bit of `Work`.
+pub(super) const FPU_WORK: u32 = 1 << 31;
+
+const X87: u64 = 1;
+const SSE: u64 = 2;
+const AVX: u64 = 4;
+const AVX512: u64 = 0xe0;
+/// The legacy part, which FXSAVE writes.
+const LEGACY: usize = 512;
+const HEADER: usize = 64;
+/// Largest area: all of the above.
+const MAX_SIZE: usize = 2688;
+/// Offset of the words that the signal frame keeps in the legacy part for software.
+const SOFTWARE: usize = 464;
+const MAGIC1: u32 = 0x4650_5853;
+const MAGIC2: u32 = 0x4650_5845;
+const MXCSR: usize = 24;
+const MXCSR_MASK: usize = 28;
+const INITIAL_MXCSR: u32 = 0x1f80;
+const INITIAL_FCW: u16 = 0x37f;
+
+const FXSAVE: u8 = 0;
+const XSAVE: u8 = 1;
+const XSAVEOPT: u8 = 2;
+
+static MODE: AtomicU8 = AtomicU8::new(FXSAVE);
+/// State components in use.
+static MASK: AtomicU64 = AtomicU64::new(X87 | SSE);
+/// Bytes of an area.
+static SIZE: AtomicUsize = AtomicUsize::new(LEGACY);
+/// MXCSR bits that exist.
+static MXCSR_BITS: AtomicU32 = AtomicU32::new(0xffbf);
+
+#[repr(C, align(64))]
+struct Area([u8; MAX_SIZE]);
+
+/// The state after exec.
+static INITIAL: Area = {
+    let mut area = Area([0; MAX_SIZE]);
+    let fcw = INITIAL_FCW.to_le_bytes();
+    (area.0[0], area.0[1]) = (fcw[0], fcw[1]);
+    let mxcsr = INITIAL_MXCSR.to_le_bytes();
+    (area.0[MXCSR], area.0[MXCSR + 1]) = (mxcsr[0], mxcsr[1]);
+    area
+};
+
+/// What the kernel keeps of a task's state beside the area.
+#[derive(Debug)]
+pub(super) struct FpuState {
+    /// The CPU whose registers last held the state.
+    cpu: Cell<u32>,
+    is_saved: Cell<bool>,
+}
+
+const NO_CPU: u32 = u32::MAX;
+
+impl FpuState {
+    pub(super) const fn new() -> Self {
+        Self { cpu: Cell::new(NO_CPU), is_saved: Cell::new(false) }
+    }
+}
+
+/// Decides what to save; the boot CPU, once.
+pub(super) fn init() {
+    let features = features::get();
+    if features.xsave {
+        let [low, _, _, high] = cpuid(13, 0);
+        let supported = u64::from(high) << 32 | u64::from(low);
+        let mut mask = supported & (X87 | SSE | AVX | AVX512);
+        if mask & AVX512 != AVX512 || mask & AVX == 0 {
+            mask &= !AVX512;
+        }
+        MASK.store(mask | X87 | SSE, Ordering::Relaxed);
+        MODE.store(if features.xsaveopt { XSAVEOPT } else { XSAVE }, Ordering::Relaxed);
+        // Each component says where it ends; the size that CPUID gives is for what is on already.
+        let end = |component: u32| {
+            let [size, offset, ..] = cpuid(13, component);
+            (size + offset) as usize
+        };
+        let size = (2..8).filter(|i| mask & 1 << i != 0).map(end).fold(LEGACY + HEADER, usize::max);
+        assert!(size <= MAX_SIZE, "the floating-point state is larger than defined");
+        SIZE.store(size, Ordering::Relaxed);
+    }
+}
+
+/// Turns the components on, on this CPU.
+pub(super) fn init_cpu() {
+    if features::get().xsave {
+        // SAFETY: CR4.OSXSAVE is on, and the CPU has these components; they come in valid combinations.
+        unsafe { XCr0::write_raw(MASK.load(Ordering::Relaxed)) };
+    }
+    load_initial();
+    let mut probe = MaybeUninit::<Area>::zeroed();
+    // SAFETY: FXSAVE writes 512 bytes of the 2688, aligned.
+    unsafe { asm!("fxsave64 [{}]", in(reg) probe.as_mut_ptr(), options(nostack, preserves_flags)) };
+    // SAFETY: zeroed, and partly overwritten.
+    let probe = unsafe { probe.assume_init() };
+    let bits =
+        u32::from_le_bytes([MXCSR_MASK, MXCSR_MASK + 1, MXCSR_MASK + 2, MXCSR_MASK + 3].map(|i| probe.0[i]));
+    if bits != 0 {
+        MXCSR_BITS.store(bits, Ordering::Relaxed);
+    }
+}
+
+/// Returns the bytes that a task's area takes from its stack.
+pub(super) fn reserved() -> usize {
+    SIZE.load(Ordering::Relaxed).next_multiple_of(64)
+}
+
+fn mask() -> u64 {
+    MASK.load(Ordering::Relaxed)
+}
+
+/// Prepares the area of a new task: whatever XSAVE does not write.
+///
+/// # Safety
+/// `area` has [`reserved`] bytes of the caller's own.
+pub(super) unsafe fn prepare(area: *mut u8) {
+    if MODE.load(Ordering::Relaxed) != FXSAVE {
+        // SAFETY: the caller's duty; the header lies behind the legacy part.
+        unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write([0; HEADER / 8]) };
+    }
+    let words = [
+        MAGIC1,
+        frame_size() as u32,
+        mask() as u32,
+        (mask() >> 32) as u32,
+        SIZE.load(Ordering::Relaxed) as u32,
+    ];
+    let mut software = [0u32; (LEGACY - SOFTWARE) / 4];
+    if MODE.load(Ordering::Relaxed) != FXSAVE {
+        software[..words.len()].copy_from_slice(&words);
+    }
+    // SAFETY: the caller's duty; aligned to 4. The CPU neither reads nor writes these bytes.
+    unsafe { area.add(SOFTWARE).cast::<[u32; (LEGACY - SOFTWARE) / 4]>().write(software) };
+}
+
+/// Stores the registers. `whole`: also the components that have not been changed.
+///
+/// # Safety
+/// `area` is a prepared area, exclusive to this CPU.
+unsafe fn store(area: *mut u8, whole: bool) {
+    let (low, high) = (mask() as u32, (mask() >> 32) as u32);
+    match MODE.load(Ordering::Relaxed) {
+        XSAVEOPT if !whole => {
+            // SAFETY: the caller's duty; the CPU has the instruction.
+            unsafe {
+                asm!("xsaveopt64 [{}]", in(reg) area, in("eax") low, in("edx") high, options(nostack, preserves_flags))
+            }
+        }
+        FXSAVE => {
+            // SAFETY: the caller's duty.
+            unsafe { asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags)) }
+        }
+        _ => {
+            // SAFETY: the caller's duty; the CPU has the instruction.
+            unsafe {
+                asm!("xsave64 [{}]", in(reg) area, in("eax") low, in("edx") high, options(nostack, preserves_flags))
+            }
+        }
+    }
+}
+
+/// Loads the registers; false if the CPU refuses the state.
+///
+/// # Safety
+/// `area` is an area with a state.
+unsafe fn load(area: *const u8) -> bool {
+    if MODE.load(Ordering::Relaxed) == FXSAVE {
+        // SAFETY: the caller's duty; a fault is caught (hazard 9).
+        return unsafe { asm::hal_fxrstor(area) } == 0;
+    }
+    // SAFETY: as above.
+    unsafe { asm::hal_xrstor(area, mask()) == 0 }
+}
+
+fn load_initial() {
+    // SAFETY: a valid state.
+    let is_valid = unsafe { load(INITIAL.0.as_ptr()) };
+    assert!(is_valid, "the CPU refuses the initial floating-point state");
+}
+
+fn is_owner(context: &Context) -> bool {
+    core::ptr::eq(area::this().fpu_owner.load(Ordering::Relaxed), context)
+}
+
+/// Saves what is in the registers before another task gets the CPU. Interrupts off.
+#[inline]
+pub(super) fn switch_out(context: &Context) {
+    if is_owner(context) {
+        // SAFETY: the task's own area; this CPU runs the task.
+        unsafe { store(context.fpu_area(), false) };
+        context.fpu.is_saved.set(true);
+    }
+}
+
+/// Tells whether a task that gets the CPU finds its state in the registers. Interrupts off.
+#[inline]
+pub(super) fn is_loaded(context: &Context) -> bool {
+    is_owner(context) && context.fpu.cpu.get() == area::id() as u32
+}
+
+/// Loads the current task's state. Interrupts off.
+pub(super) fn load_current(context: &Context) {
+    if !is_loaded(context) {
+        // SAFETY: `is_saved` says that there is a state.
+        let is_valid = context.fpu.is_saved.get() && unsafe { load(context.fpu_area()) };
+        if !is_valid {
+            load_initial();
+        }
+        area::this().fpu_owner.store((&raw const *context).cast_mut(), Ordering::Relaxed);
+        context.fpu.cpu.set(area::id() as u32);
+    }
+}
+
+/// Takes the current task's state out of the registers, without saving it. Interrupts off.
+fn disown(context: &Context) {
+    context.fpu.cpu.set(NO_CPU);
+    if is_owner(context) {
+        area::this().fpu_owner.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// Gives the current task the initial state. The caller raises [`FPU_WORK`]. Interrupts off.
+pub(super) fn reset(context: &Context) {
+    disown(context);
+    context.fpu.is_saved.set(false);
+}
+
+/// Copies the current task's state to a task that no CPU runs. Interrupts off.
+pub(super) fn copy(to: &Context, current: &Context) {
+    to.fpu.cpu.set(NO_CPU);
+    if is_loaded(current) {
+        // SAFETY: the caller has acquired the other task; its area is prepared.
+        unsafe { store(to.fpu_area(), true) };
+        to.fpu.is_saved.set(true);
+    } else if current.fpu.is_saved.get() {
+        // SAFETY: two areas of the same size; both tasks are the caller's.
+        unsafe { memory::copy(to.fpu_area(), current.fpu_area(), SIZE.load(Ordering::Relaxed)) };
+        to.fpu.is_saved.set(true);
+    } else {
+        to.fpu.is_saved.set(false);
+    }
+}
+
+/// Returns the size of the state in a signal frame, with the second magic word.
+pub(super) fn frame_size() -> usize {
+    if MODE.load(Ordering::Relaxed) == FXSAVE { LEGACY } else { SIZE.load(Ordering::Relaxed) + 4 }
+}
+
+/// Stores the current task's state in user memory.
+pub(super) fn save_to_user(context: &Context, addr: usize) -> Result<(), Fault> {
+    crate::irq::disabled(|| {
+        // A program reads the frame as it is, so that every component has to be there.
+        load_current(context);
+        // SAFETY: the current task's own area.
+        unsafe { store(context.fpu_area(), true) };
+        context.fpu.is_saved.set(true);
+    });
+    let size = SIZE.load(Ordering::Relaxed);
+    // SAFETY: the current task's own area, all of it written by `prepare` and `store`; switching away in the middle of
+    // the copy stores the same once more, through no reference.
+    let bytes = unsafe { core::slice::from_raw_parts(context.fpu_area(), size) };
+    user::copy_out(addr, bytes)?;
+    if MODE.load(Ordering::Relaxed) != FXSAVE {
+        let end = addr.checked_add(size).ok_or(Fault { copied: size })?;
+        user::copy_out(end, &MAGIC2.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+/// Takes the current task's state from user memory. The caller raises [`FPU_WORK`].
+///
+/// # Errors
+/// `Fault`; `OutOfRange` if the state is invalid. The former state stays then.
+pub(super) fn restore_from_user(context: &Context, addr: usize) -> Result<(), Error> {
+    let mut image = Area([0; MAX_SIZE]);
+    let size = SIZE.load(Ordering::Relaxed);
+    user::copy_in(&mut image.0[..LEGACY], addr)?;
+    let word = |image: &Area, at: usize| u32::from_le_bytes(core::array::from_fn(|i| image.0[at + i]));
+    let mut has_rest = false;
+    if MODE.load(Ordering::Relaxed) != FXSAVE
+        && word(&image, SOFTWARE) == MAGIC1
+        && word(&image, SOFTWARE + 16) as usize == size
+        && word(&image, SOFTWARE + 4) as usize == frame_size()
+    {
+        let mut magic2 = [0; 4];
+        user::copy_in(&mut magic2, addr.checked_add(size).ok_or(Error::Fault)?)?;
+        has_rest = u32::from_le_bytes(magic2) == MAGIC2;
+    }
+    if has_rest {
+        user::copy_in(&mut image.0[LEGACY..size], addr.checked_add(LEGACY).ok_or(Error::Fault)?)?;
+    } else {
+        // Only the legacy part: the other components become initial.
+        image.0[LEGACY] = (X87 | SSE) as u8;
+    }
+    validate(&image)?;
+    crate::irq::disabled(|| {
+        disown(context);
+        // SAFETY: the current task's own area of `size` bytes, which nobody else looks at.
+        unsafe { memory::copy(context.fpu_area(), image.0.as_ptr(), size) };
+        // SAFETY: as above; puts back the words for software, which a program may have changed.
+        unsafe { restore_software_words(context.fpu_area()) };
+        context.fpu.is_saved.set(true);
+    });
+    Ok(())
+}
+
+/// Writes the words that [`save_to_user`] copies out, leaving the rest of the area.
+///
+/// # Safety
+/// As for [`prepare`].
+unsafe fn restore_software_words(area: *mut u8) {
+    // SAFETY: the caller's duty; the header lies behind the legacy part.
+    let header = unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().read() };
+    // SAFETY: the caller's duty.
+    unsafe { prepare(area) };
+    if MODE.load(Ordering::Relaxed) != FXSAVE {
+        // SAFETY: the caller's duty; `header` was there before.
+        unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write(header) };
+    }
+}
+
+/// Refuses what XRSTOR would fault on: reserved bits of MXCSR and of the header, components that are off (hazard 9).
+fn validate(image: &Area) -> Result<(), Error> {
+    let word = |at: usize| u32::from_le_bytes(core::array::from_fn(|i| image.0[at + i]));
+    let components = u64::from(word(LEGACY)) | u64::from(word(LEGACY + 4)) << 32;
+    let is_clear = image.0[LEGACY + 8..LEGACY + HEADER].iter().all(|byte| *byte == 0);
+    if word(MXCSR) & !MXCSR_BITS.load(Ordering::Relaxed) != 0 || components & !mask() != 0 || !is_clear {
+        return Err(Error::OutOfRange);
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Asking other CPUs to drop translations, and serving such requests (hazard 7).
+//!
+//! A CPU has one request, in its area. It sets its bit in each target's `shootdown_from`, interrupts those whose word
+//! was empty, and waits until all bits are clear. A CPU serves requests in the interrupt, and wherever it spins with
+//! interrupts off. The kernel is not preempted, so a CPU never makes a second request while one is under way.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{apic, area, irq, paging};
+use crate::cpu::CpuId;
+use crate::paging::CpuMask;
+
+/// Pages in one request; more are a request for all.
+const MAX_PAGES: usize = 32;
+/// A request for all pages.
+const ALL: usize = usize::MAX;
+
+/// What a CPU asks of the others.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Request {
+    count: AtomicUsize,
+    pages: [AtomicUsize; MAX_PAGES],
+}
+
+impl Request {
+    fn fill(&self, pages: &[usize]) {
+        if pages.is_empty() || pages.len() > MAX_PAGES {
+            self.count.store(ALL, Ordering::Relaxed);
+            return;
+        }
+        for (slot, page) in self.pages.iter().zip(pages) {
+            slot.store(*page, Ordering::Relaxed);
+        }
+        self.count.store(pages.len(), Ordering::Relaxed);
+    }
+
+    fn obey(&self) {
+        match self.count.load(Ordering::Relaxed) {
+            ALL => paging::invalidate_all(),
+            count => self.pages[..count]
+                .iter()
+                .for_each(|page| paging::invalidate_page(page.load(Ordering::Relaxed))),
+        }
+    }
+}
+
+/// Drops translations of pages on other CPUs; no pages means all. Returns when it is done.
+pub(crate) fn shootdown(targets: CpuMask, pages: &[usize]) {
+    let me = area::this();
+    let bit = 1 << area::id();
+    me.shootdown.fill(pages);
+    for target in targets.iter() {
+        // Release: the request is complete. Pairs with the acquire in `serve`.
+        if area::of(target).shootdown_from.fetch_or(bit, Ordering::AcqRel) == 0 {
+            apic::send(area::of(target).apic_id.load(Ordering::Relaxed), apic::Message::Shootdown);
+        }
+    }
+    for target in targets.iter() {
+        // Acquire pairs with the release in `serve`: the translation is gone.
+        while area::of(target).shootdown_from.load(Ordering::Acquire) & bit != 0 {
+            serve();
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// Drops translations of kernel pages on all other running CPUs.
+pub(super) fn shootdown_kernel(pages: &[usize]) {
+    let me = area::id();
+    let others = crate::cpu::all()
+        .filter(|cpu| cpu.index() != me && area::of(*cpu).is_running.load(Ordering::Acquire) != 0)
+        .fold(0, |mask, cpu: CpuId| mask | 1 << cpu.index());
+    if others != 0 {
+        shootdown(CpuMask(others), pages);
+    }
+}
+
+/// Does what other CPUs have asked of this one.
+#[inline]
+pub(super) fn serve() {
+    let me = area::this();
+    if me.shootdown_from.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    // A request served twice at once, here and in the interrupt, would be acknowledged twice: the second time perhaps
+    // for the next one.
+    let was_enabled = irq::disable();
+    loop {
+        let from = CpuMask(me.shootdown_from.load(Ordering::Acquire));
+        if from.is_empty() {
+            break;
+        }
+        for cpu in from.iter() {
+            area::of(cpu).shootdown.obey();
+            me.shootdown_from.fetch_and(!(1 << cpu.index()), Ordering::Release);
+        }
+    }
+    irq::restore(was_enabled);
+}
