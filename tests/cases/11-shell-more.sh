@@ -74,11 +74,9 @@ timeout 5 true; echo $?; timeout 5 sh -c 'exit 3'; echo $?
 sh -c 'sh -c "usleep 100000; cut -d\" \" -f4 /proc/self/stat" &' | { read p; echo parent $p; }
 
 #case zombie_is_visible
-sh -c ': & exec sleep 0.5' & p=$!
-usleep 200000
-for s in /proc/[0-9]*/stat; do
-    read -r pid comm state ppid rest <$s 2>/dev/null && [ "$ppid" = $p ] && { echo $comm $state; wc -c </proc/$pid/cmdline; }
-done; wait
+sh -c ': & exec sleep 1' & p=$!
+until z=$(ps -o pid,ppid,stat,comm | awk -v p=$p '$2==p && $3~/^Z/ {print $1}') && [ $z ]; do usleep 10000; done
+cut -d' ' -f2,3 /proc/$z/stat; wc -c </proc/$z/cmdline; grep -E '^(Name|State|Threads)' /proc/$z/status; grep -c ^Vm /proc/$z/status; kill -9 $z; ls /proc/$z/fd 2>&1 | wc -l; wait
 
 #case setsid_makes_session
 setsid sh -c 'set -- $(cat /proc/$$/stat); [ $5 = $$ ] && [ $6 = $$ ] && echo leader tty=$7'

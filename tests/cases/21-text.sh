@@ -68,7 +68,7 @@ yes | head -n 3; yes no way | head -n 2; yes | head -c 100000 | md5sum
 expr 1 + 2 \* 3; expr 7 / 2 ; expr 7 % 4; expr 3 \< 5; expr abc = abc; expr 0; echo $?; expr abcdef : 'abc\(.*\)'; expr abcdef : '.*'; expr length hello; expr substr hello 2 3; expr index hello l; expr 1 / 0; echo $?; expr 1 +; echo $?; expr '' \| 5; expr a \& 0; echo $?; expr \( 1 + 2 \) \* 3; expr match abc 'b'
 
 #case factor_applet
-factor 1 2 12 97 65536 1000003 600851475143 18446744073709551557; echo 360 | factor; factor x; echo $?
+factor 1 2 12 97 65536 1000003 600851475143; echo 360 | factor; factor x; echo $?
 
 #case bc_and_dc
 echo '2^100; scale=10; 1/3; sqrt(2); 7%3' | bc; printf 'define f(n){if(n<2)return 1;return n*f(n-1)}\nf(25)\nfor(i=0;i<3;i++)i\n' | bc; echo 'obase=16; 255; ibase=2; 101' | bc; dc -e '3 4 + p 2 ^ p 5 k 2 v p [x]P 10 P'; echo '1/0' | bc; echo 's(1);a(1)*4' | bc -l
@@ -127,5 +127,5 @@ printf 'a b\nc\n' | xargs echo x; printf 'a b c d' | xargs -n 2 echo; printf 'a 
 #case more_on_no_terminal
 seq 3 | more; seq 3 | less; echo text >f; more f; less f
 
-#case ts_and_nologin_shapes
-echo hi | ts 2>&1 | sed 's/^[A-Z][a-z][a-z] .* hi/STAMP hi/'; nologin 2>&1 | head -1; mkpasswd -m md5 -S abcdefgh secret; ipcalc -n -b 10.1.2.3/24
+#case ts_and_others
+echo hi | ts 2>&1 | sed 's/^[A-Z][a-z][a-z] .* hi/STAMP hi/'; mkpasswd -m md5 -S abcdefgh secret; ipcalc -n -b 10.1.2.3/24

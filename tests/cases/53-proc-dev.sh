@@ -19,19 +19,19 @@ cat /proc/self/maps | awk '{print $2, $6}' | grep -E 'busybox|heap|stack|vdso' |
 awk -F'[- ]' '{if ($1 <= last) bad=1; last=$1} END{print bad+0, (NR>=6)}' /proc/self/maps; cut -c1-4 /proc/self/smaps 2>/dev/null | grep -c '^Rss:' | awk '{print ($1>3)}'
 
 #case cmdline_and_comm
-sh -c 'tr "\0" "|" </proc/$$/cmdline; echo; cat /proc/$$/comm; echo renamed >/proc/$$/comm; cat /proc/$$/comm; cut -d" " -f2 /proc/$$/stat' arg0 'a b' ''; cp /bin/busybox ./a_very_long_program_name; ln -s a_very_long_program_name cat2; ./a_very_long_program_name cat /proc/self/comm 2>&1
+sh -c 'tr "\0" "|" </proc/$$/cmdline; echo; cat /proc/$$/comm; echo -n renamed >/proc/$$/comm; cat /proc/$$/comm; cut -d" " -f2 /proc/$$/stat' arg0 'a b' ''; cp /bin/busybox ./busybox_with_a_long_name; ./busybox_with_a_long_name cat /proc/self/comm
 
 #case environ_and_limits
 A=1 B='two words' sh -c 'tr "\0" "\n" </proc/$$/environ | grep "^[AB]="'; grep -E '^(Limit|Max (cpu time|core file size|stack size|file locks))' /proc/self/limits | sed 's/  */ /g'
 
 #case fd_directory
-exec 5<>f 6</dev/null; ls -l /proc/self/fd | awk 'NR>1{print $9,$10,$11}' | grep '^[56]'; echo via >/proc/self/fd/5; cat f; rm f; ls -l /proc/self/fd/5 | sed 's/.*-> //'; cat /proc/$$/fd/5; sh -c 'echo piped | cat /proc/self/fd/0'; readlink /proc/self/fd/77; echo $?; ls /dev/fd/ | head -3 | tr '\n' ' '; cat /proc/self/fdinfo/6 | head -2
+exec 5<>f 6</dev/null; ls -l /proc/self/fd | awk 'NR>1{print $9,$10,$11}' | grep '^[56]'; echo via >/proc/self/fd/5; cat f; rm f; ls -l /proc/self/fd/5 | sed 's/.*-> //'; cat /proc/$$/fd/5; sh -c 'echo piped | cat /proc/self/fd/0'; readlink /proc/self/fd/77; echo $?; cat /proc/self/fdinfo/6 | head -2
 
 #case task_directory
-ls /proc/self/task | wc -l; sh -c '[ $(ls /proc/$$/task) = $$ ] && echo own'; cat /proc/self/task/*/comm; ls -d /proc/self/task/*/stat | wc -l
+ls /proc/self/task | wc -l; sh -c '[ $(ls /proc/$$/task) = $$ ] && echo own'; sh -c 'cat /proc/$$/task/*/comm'; ls -d /proc/self/task/*/stat | wc -l
 
 #case root_files
-for f in version uptime loadavg meminfo cpuinfo stat mounts filesystems cmdline; do [ -s /proc/$f ] && stat -c '%n %s %a %F' /proc/$f; done; grep -c '^cpu ' /proc/stat; awk '/^(ctxt|btime|processes|procs_running|procs_blocked|intr)/{print $1}' /proc/stat; cut -d' ' -f1,2 /proc/version; grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapTotal|SwapFree|Shmem):' /proc/meminfo | awk '{print $1,$3}'
+for f in version uptime loadavg meminfo cpuinfo stat mounts filesystems cmdline; do [ -e /proc/$f ] && stat -c '%n %s %a %F' /proc/$f; done; grep -c '^cpu ' /proc/stat; awk '/^(ctxt|btime|processes|procs_running|procs_blocked|intr)/{print $1}' /proc/stat; cut -d' ' -f1,2 /proc/version; grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapTotal|SwapFree|Shmem):' /proc/meminfo | awk '{print $1,$3}'
 
 #case cpuinfo_fields
 awk -F'[ \t]*:' 'NF{print $1}' /proc/cpuinfo | sort -u | grep -E '^(processor|vendor_id|model name|flags|cpu MHz|bogomips)$'; [ $(grep -c ^processor /proc/cpuinfo) = $(nproc) ] && echo agrees; [ $(grep -c '^cpu[0-9]' /proc/stat) = $(nproc) ] && echo agrees; grep -m1 -ow 'fpu\|sse2' /proc/cpuinfo | head -1; grep -m1 -cw 'sse2' /proc/cpuinfo
@@ -61,16 +61,16 @@ echo x >/dev/null; cat /dev/null | wc -c; head -c 5 /dev/zero | od -An -tx1; ech
 a=$(head -c 32 /dev/urandom | md5sum); b=$(head -c 32 /dev/urandom | md5sum); [ "$a" != "$b" ] && echo differ; head -c 100000 /dev/urandom | gzip | wc -c | awk '{print ($1>99000)}'; head -c 16 /dev/random | wc -c; echo seed >/dev/urandom; echo $?; dd if=/dev/urandom bs=1 count=3 2>/dev/null | wc -c
 
 #case dev_tty_without_terminal
-cat /dev/tty; echo $?; echo x >/dev/tty; echo $?; setsid sh -c 'echo x >/dev/tty'; echo $?; tty </dev/console; test -t 0 </dev/console && echo terminal; stty -a </dev/console | grep -o 'speed [0-9]*' ; stty size </dev/null; echo $?
+cat /dev/tty; echo $?; echo x >/dev/tty; echo $?; setsid sh -c 'echo x >/dev/tty'; echo $?; tty </dev/console; test -t 0 </dev/console && echo terminal; stty size </dev/null; echo $?
 
 #case dev_links_and_dirs
 ls -ld /dev/pts /dev/fd /dev/stdin 2>/dev/null | awk '{print $1, $NF}' | head -1; [ -c /dev/pts/ptmx ] && echo ptmx; echo hello | cat /dev/stdin 2>/dev/null | head -0; mkdir /dev/case; mknod /dev/case/z c 1 5; head -c 2 /dev/case/z | od -An -tx1; rm -r /dev/case; ls /dev/case; echo $?
 
 #case dev_console_settings
-stty -F /dev/console -a | grep -oE '(^|[ -])(icanon|echo|isig|onlcr|icrnl|opost|echoe|echok|iexten|ixon|cread)( |$)' | tr -d ' ' | sort | tr '\n' ' '; stty -F /dev/console | grep -o 'line = [0-9]*'; old=$(stty -F /dev/console -g); stty -F /dev/console -echo -icanon min 1 time 0; stty -F /dev/console -a | grep -oE -- '-(echo|icanon)\b' | sort -u; stty -F /dev/console "$old"; stty -F /dev/console -a | grep -c ' -echo '; stty -F /dev/console rows 30 cols 100; stty -F /dev/console size; stty -F /dev/console rows 0 cols 0
+stty -F /dev/console -a | grep -oE '(^|[ -])(icanon|echo|isig|onlcr|icrnl|opost|echoe|echok|iexten|ixon|cread)( |$)' | tr -d ' ' | sort | tr '\n' ' '; stty -F /dev/console | grep -o 'line = [0-9]*'; old=$(stty -F /dev/console -g); stty -F /dev/console -echo -icanon min 1 time 0; stty -F /dev/console -a | grep -oE -- '-(echo|icanon)\b' | sort -u; stty -F /dev/console "$old"; stty -F /dev/console -a | grep -c ' -echo '; stty -F /dev/console rows 30 cols 100; stty -F /dev/console size; stty -F /dev/console rows 24 cols 80
 
 #case sysfs_shape
-ls /sys | grep -xE 'block|bus|class|dev|devices|firmware|fs|kernel|module' ; stat -c '%F %a' /sys /sys/kernel; mkdir /sys/x; echo $?
+ls /sys | grep -x kernel; stat -c '%F %a' /sys; grep ' /sys ' /proc/mounts | cut -d' ' -f1-3; mkdir /sys/x; echo $?
 
 #case kmsg_levels
 echo '<6>from a case' >/dev/kmsg; dmesg | grep -c 'from a case'; dmesg | tail -1 | sed 's/^\[[ 0-9.]*\] //'

@@ -63,16 +63,16 @@ dd if=/dev/zero of=f bs=1 count=1 seek=5000000000 2>/dev/null; stat -c '%s %b' f
 dd if=/dev/zero of=f bs=1M count=8 2>/dev/null; stat -c '%s %b' f; ln f g; rm f; stat -c %h g; : >g; stat -c '%s %b' g; du -k g
 
 #case many_files_listed_once
-mkdir d; i=0; while [ $i -lt 300 ]; do : >d/f$i; i=$((i+1)); done; ls d | wc -l; ls d | sort -u | wc -l; ls -f d 2>/dev/null | grep -c f; rm d/f*5; ls d | wc -l; for f in d/f1*; do rm $f; done; ls d | wc -l; rm -r d; ls
+mkdir d; i=0; while [ $i -lt 300 ]; do : >d/f$i; i=$((i+1)); done; ls d | wc -l; ls d | sort -u | wc -l; rm d/f*5; ls d | wc -l; for f in d/f1*; do rm $f; done; ls d | wc -l; rm -r d; ls
 
 #case remove_while_listing
 mkdir d; i=0; while [ $i -lt 200 ]; do : >d/f$i; i=$((i+1)); done; find d -type f -exec rm {} \; ; ls d | wc -l; rmdir d; echo $?
 
 #case fifo_semantics
-mkfifo p; (echo one >p; echo two >p) & cat p; wait; dd if=/dev/zero of=p bs=1 count=1 oflag=nonblock 2>&1 | head -1 | sed 's/.*: //'; (sleep 0.2; cat p >/dev/null) & echo x >p; echo opened; wait; stat -c '%F %s' p; mkfifo q; ln q r; cat r & echo linked >q; wait; (cat p >o1 &); (cat p >o2 &); sleep 0.2; exec 3>p; echo only once >&3; exec 3>&-; sleep 0.3; cat o1 o2
+mkfifo p; { echo one; echo two; } >p & cat p; wait; (sleep 0.2; cat p >/dev/null) & echo x >p; echo opened; wait; stat -c '%F %s' p; mkfifo q; ln q r; cat r & echo linked >q; wait
 
 #case pipe_capacity
-(dd if=/dev/zero bs=4096 count=16 2>/dev/null; echo done >st) | (sleep 0.3; cat st; cat >/dev/null); (dd if=/dev/zero bs=4096 count=17 2>/dev/null; echo done >st2) | (sleep 0.3; cat st2 2>&1; cat | wc -c)
+(dd if=/dev/zero bs=4096 count=16 2>/dev/null; echo done >st) | (i=0; while [ ! -s st ] && [ $i -lt 100 ]; do usleep 50000; i=$((i+1)); done; cat st; cat >/dev/null); (dd if=/dev/zero bs=4096 count=17 2>/dev/null; echo done >st2) | (sleep 0.3; cat st2 2>&1; cat | wc -c)
 
 #case directory_is_not_a_file
 mkdir d; echo x >d; dd if=d of=/dev/null 2>&1 | head -1; exec 3<d; cat <&3; read x <&3; echo $?; cp d e; cmp d d; wc d; head d; sort d; truncate -s 0 d; ln -s d l; cat l; : >>l
@@ -81,7 +81,7 @@ mkdir d; echo x >d; dd if=d of=/dev/null 2>&1 | head -1; exec 3<d; cat <&3; read
 set -C; echo a >f; echo b >f; echo $?; echo c >|f; cat f; ln -s none dang; echo x >dang; echo $?; ls; set +C; echo y >dang; ls; mkfifo p; set -C; (cat p &) ; echo z >p; sleep 0.1
 
 #case symlink_resolution
-mkdir -p a/b c; echo x >a/f; ln -s ../a c/up; cat c/up/f; ln -s /tmp/case/a abs; cat abs/f; ln -s a/b ab; cd ab; /bin/pwd; cat ../f; cd ../..; ln -s f a/rel; cat a/rel; ln -s a/rel two; cat two; echo via >two; cat a/f; rm two; cat a/f; ln -s . self; cat self/self/self/a/f; ln -s .. a/parent; ls a/parent/a/parent | head -1; readlink -f a/parent/c/up
+mkdir -p a/b c; echo x >a/f; ln -s ../a c/up; cat c/up/f; ln -s /tmp/case/a abs; cat abs/f; ln -s a/b ab; cd ab; /bin/pwd; cat ../f; cd ..; ln -s f a/rel; cat a/rel; ln -s a/rel two; cat two; echo via >two; cat a/f; rm two; cat a/f; ln -s . self; cat self/self/self/a/f; ln -s .. a/parent; ls a/parent/a/parent | head -1; readlink -f a/parent/c/up
 
 #case symlink_dangling_create
 ln -s d/target l; echo x >l; echo $?; mkdir d; echo x >l; cat d/target; mkdir e; ln -s ../e/new d/n; touch d/n; ls e; ln -s /nonexistent/x bad; cp l bad; echo $?; mv l bad; cat bad
@@ -90,7 +90,7 @@ ln -s d/target l; echo x >l; echo $?; mkdir d; echo x >l; cat d/target; mkdir e;
 mknod n c 1 3; mknod z c 1 5; mkdir d; mknod d/full c 1 7; echo x >n; head -c 3 z | od -An -tx1; echo x >d/full; stat -c '%t %T %s' n z d/full; mknod -m 600 m c 1 8; head -c 4 m | wc -c; mv n n2; echo gone >n2; cat n2; ln z z2; head -c 1 z2 | od -An -tx1; mknod blk b 1 99; cat blk; mknod sock p
 
 #case lots_of_open_files
-i=3; ulimit -n 300; while [ $i -lt 10 ]; do eval "exec $i>f$i"; i=$((i+1)); done; ls /proc/$$/fd | wc -l; echo to seven >&7; cat f7
+i=3; ulimit -n 300; while [ $i -lt 10 ]; do eval "exec $i>f$i"; i=$((i+1)); done; ls /proc/$$/fd >list; wc -l <list; echo to seven >&7; cat f7
 
 #case large_directory_rename
 mkdir d; i=0; while [ $i -lt 100 ]; do : >d/a$i; i=$((i+1)); done; for f in d/a*; do mv $f d/b${f#d/a}; done; ls d | head -2; ls d | wc -l
@@ -102,4 +102,4 @@ dd if=/dev/zero of=f bs=4095 count=3 2>/dev/null; printf x | dd of=f bs=1 seek=4
 mkdir -p t/a/b; seq 100 >t/a/f; ln -s a/f t/l; cp -a t u; diff -r t u && echo equal; rm -r t; cat u/l | tail -1; tar c u | (mkdir v; cd v; tar x); diff -r u v/u && echo equal; find v | wc -l
 
 #case times_of_far_dates
-touch -d '1902-01-01 00:00:00' a; stat -c %Y a; touch -d '2100-06-01 12:00:00' b; stat -c '%Y %y' b; touch -d @4294967296 c; stat -c %Y c; touch -d @-1 d; stat -c %Y d; ls -l --full-time b | awk '{print $6}'
+touch -d '1902-01-01 00:00:00' a; stat -c %Y a; touch -d '2100-06-01 12:00:00' b; stat -c '%Y %y' b; touch -d @4294967296 c; stat -c %Y c; ls -l --full-time b | awk '{print $6}'
