@@ -82,22 +82,27 @@ static const struct call other_calls[] = {
 // Calls that are not made with rubbish, since they do what they are asked to.
 static const int never[] = {
     SYS_exit, SYS_exit_group, SYS_fork, SYS_vfork, SYS_clone, SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigreturn, SYS_reboot,
-    SYS_sethostname, SYS_setdomainname, SYS_vhangup, SYS_kexec_load, SYS_sync, SYS_settimeofday,
+    SYS_sethostname, SYS_setdomainname, SYS_vhangup, SYS_kexec_load, SYS_sync, SYS_settimeofday, SYS_munmap, SYS_seccomp,
 };
 
 enum { RESULTS = 6 * KINDS };
 static long *results;
 static char *good, *half;
 
+static void nothing(int number) { (void)number; }
+
 static void prepare_pointers(void)
 {
+    good = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    results = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    // The hole stays one: nothing is mapped after this.
     char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
     munmap(pages + 4096, 4096);
     half = pages + 4095;
     *half = 'f';
-    good = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    results = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    // A call that waits is interrupted.
+    struct sigaction action = { .sa_handler = nothing };
+    sigaction(SIGALRM, &action, NULL);
     kinds[0] = 0;
     kinds[1] = 16;
     kinds[2] = 0x70000000;
@@ -146,7 +151,8 @@ static long good_value(long argument)
 // Makes one call; -errno or the result.
 static long invoke(int number, const long *a)
 {
-    alarm(2);
+    struct itimerval timer = { { 0, 100000 }, { 0, 100000 } };
+    setitimer(ITIMER_REAL, &timer, NULL);
     long result = syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     return result == -1 ? -errno : result;
 }
@@ -254,7 +260,7 @@ static void part_rubbish(void)
         }
         waitpid(pid, &status, 0);
         tried++;
-        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGALRM) {
+        if (WIFSIGNALED(status)) {
             printf("call %d: killed by %d\n", number, WTERMSIG(status));
             killed++;
         }
@@ -270,15 +276,14 @@ static void part_numbers(void)
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (syscall(numbers[i], 0, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS) {
-            printf("%lx: %s\n", numbers[i], error_name(errno));
+            // Only the low half of the register counts.
+            printf("%lx is known\n", numbers[i]);
             wrong++;
         }
     printf("%d are known\n", wrong);
 }
 
 // Signal frames: a bad stack pointer at the time of a signal, a bad frame at its return.
-static void nothing(int number) { (void)number; }
-
 static void part_frames(void)
 {
     prepare_pointers();

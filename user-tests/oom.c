@@ -88,10 +88,10 @@ static void part_shared_and_files(void)
 
     IN_CHILD("eats by fork and write") {
         volunteer();
-        size_t size = 48 << 20;
+        size_t size = 40 << 20;
         char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         memset(p, 1, size);
-        for (int i = 0; i < 12; i++)
+        for (int i = 0; i < 8; i++)
             if (fork() == 0) {
                 volunteer();
                 memset(p, 2 + i, size);

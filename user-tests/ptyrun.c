@@ -9,6 +9,7 @@
 //   size ROWS COLS changes the size of the window
 //   show           prints the output that was not shown yet, as lines, without carriage returns and escape sequences
 //   hide           throws it away
+//   silent         what is still to come will not be shown
 //   hang           closes the terminal
 // At the end of the script the rest is awaited and shown, then how the program ended.
 #include "t.h"
@@ -110,7 +111,7 @@ static void show_new(void)
 int main(int argc, char **argv)
 {
     char line[512], bytes[512], name[32];
-    int number, unlock = 0, status;
+    int number, unlock = 0, status, silent = 0;
 
     if (argc < 2)
         return 2;
@@ -158,6 +159,8 @@ int main(int argc, char **argv)
             if (line[0] == 's')
                 show_new();
             shown = have;
+        } else if (strcmp(line, "silent") == 0) {
+            silent = 1;
         } else if (strcmp(line, "hang") == 0) {
             break;
         } else if (line[0]) {
@@ -172,7 +175,8 @@ int main(int argc, char **argv)
         // The program has twenty seconds to end; a terminal without users reads as an error.
         for (int i = 0; i < 200 && take(100); i++)
             ;
-        show_new();
+        if (!silent)
+            show_new();
     }
     for (int i = 0; waitpid(pid, &status, WNOHANG) != pid; i++) {
         if (i == 100)

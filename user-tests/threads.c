@@ -370,7 +370,7 @@ static void part_many(void)
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 16384);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 150; i++) {
         if (pthread_create(&t, &attributes, nothing, NULL) == 0) {
             pthread_join(t, NULL);
             made++;
