@@ -1,11 +1,12 @@
 //! `cargo xtask test`: everything that can fail, with one line of totals at the end.
 //!
-//! Three parts: the tests that run on this host; boots of the image on several machines; the conformance
-//! cases, whose answers must be those of Linux. A part that cannot be run is a failure or is named as left
+//! Four parts: the tests that run on this host; boots of the image on several machines; dialogues with the
+//! interactive shell; the conformance cases, whose answers must be those of Linux. A part that cannot be run is a failure or is named as left
 //! out; it never counts as passed.
 
 mod boots;
 mod cases;
+mod dialogue;
 mod host;
 mod transcript;
 
@@ -108,6 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Totals> {
             let filter = args.filter.clone();
             let setup = Setup { kernel, accel: args.accel, quick: args.quick, filter };
             totals += boots::run(&setup)?;
+            totals += dialogue::run(&setup)?;
             totals += cases::run(&setup)?;
         }
         Err(error) => {
