@@ -18,6 +18,8 @@ pub mod uio;
 pub mod scheduler;
 pub mod time;
 
+pub mod fs;
+pub mod ipc;
 pub mod process;
 
 pub mod power;

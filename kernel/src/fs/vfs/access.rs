@@ -19,15 +19,20 @@ pub const MAY_WRITE: u32 = 2;
 /// Wish to read a file, or list a directory.
 pub const MAY_READ: u32 = 4;
 
-/// `fs.protected_symlinks`: in a sticky directory that all may write, follow only links of the follower or of the
-/// directory's owner.
-pub static PROTECTED_SYMLINKS: AtomicU32 = AtomicU32::new(1);
-/// `fs.protected_hardlinks`: link only to files that one owns or could read and write.
-pub static PROTECTED_HARDLINKS: AtomicU32 = AtomicU32::new(1);
-/// `fs.protected_fifos`: how strictly `O_CREAT` refuses existing FIFOs of others in sticky directories; 0: not.
-pub static PROTECTED_FIFOS: AtomicU32 = AtomicU32::new(0);
-/// `fs.protected_regular`: the same for regular files.
-pub static PROTECTED_REGULAR: AtomicU32 = AtomicU32::new(0);
+hal::machine_static! {
+    /// `fs.protected_symlinks`: in a sticky directory that all may write, follow only links of the follower or of the
+    /// directory's owner.
+    pub static PROTECTED_SYMLINKS: AtomicU32 = AtomicU32::new(1);
+
+    /// `fs.protected_hardlinks`: link only to files that one owns or could read and write.
+    pub static PROTECTED_HARDLINKS: AtomicU32 = AtomicU32::new(1);
+
+    /// `fs.protected_fifos`: how strictly `O_CREAT` refuses existing FIFOs of others in sticky directories; 0: not.
+    pub static PROTECTED_FIFOS: AtomicU32 = AtomicU32::new(0);
+
+    /// `fs.protected_regular`: the same for regular files.
+    pub static PROTECTED_REGULAR: AtomicU32 = AtomicU32::new(0);
+}
 
 /// Checks that `who` may do all of `wish` to a file.
 ///

@@ -19,7 +19,9 @@ use crate::lock_order;
 
 /// Returns an inode number for a file outside the tree; never the same twice.
 pub fn new_inode_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+    hal::machine_static! {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+    }
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -87,13 +89,17 @@ impl FileSystem for AnonymousFileSystem {
 
 /// Device number of inodes outside the tree.
 pub fn device() -> DeviceNumber {
-    static DEVICE: Once<DeviceNumber> = Once::new();
+    hal::machine_static! {
+        static DEVICE: Once<DeviceNumber> = Once::new();
+    }
     *DEVICE.get_or_init(new_anonymous_device)
 }
 
 /// Returns a place for `inode` outside the tree, so that it can be opened again through `/proc/self/fd`.
 pub fn place_of(inode: Arc<dyn Inode>) -> Path {
-    static MOUNT: Once<Arc<Mount>> = Once::new();
+    hal::machine_static! {
+        static MOUNT: Once<Arc<Mount>> = Once::new();
+    }
     let mount = MOUNT.get_or_init(|| {
         let super_block = SuperBlock::new(Arc::new(AnonymousFileSystem { device: device() }), false);
         let root = super_block.root().clone();

@@ -25,6 +25,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use hal::PAGE_SIZE;
 use hal::sync::{Mutex, MutexGuard, SpinLock};
 use hashbrown::HashTable;
 use linux_abi::errno::Errno;
@@ -32,12 +33,18 @@ use linux_abi::errno::Errno;
 use super::name::{Name, hash_name};
 use super::{FileType, Inode};
 use crate::lock_order;
+use crate::memory::physical::buddy_allocator;
 
-/// Held while the tree changes shape, and by who must see a whole path at one moment.
-pub(super) static SHAPE: SpinLock<()> = SpinLock::new(lock_order::DENTRY_SHAPE, ());
+hal::machine_static! {
+    /// Held while the tree changes shape, and by who must see a whole path at one moment.
+    pub(super) static SHAPE: SpinLock<()> = SpinLock::new(lock_order::DENTRY_SHAPE, ());
 
-/// Names remembered in all tables.
-static CACHED_NAMES: AtomicUsize = AtomicUsize::new(0);
+    /// Names remembered in all tables.
+    static CACHED_NAMES: AtomicUsize = AtomicUsize::new(0);
+
+    /// Names in all tables beyond which some are forgotten.
+    static TRIM_ABOVE: AtomicUsize = AtomicUsize::new(0);
+}
 
 /// Entries come and go by themselves: remember no absence.
 const VOLATILE: u32 = 1;
@@ -224,11 +231,17 @@ impl Dentry {
         match self.cached(name, hash) {
             Cached::Present(dentry) => Ok(Some(dentry)),
             Cached::Absent => Ok(None),
-            Cached::Unknown => {
-                let _changes = self.lock_changes()?;
-                self.lookup_locked(name, hash)
-            }
+            Cached::Unknown => self.lookup_in_file_system(name, hash),
         }
+    }
+
+    #[cold]
+    fn lookup_in_file_system(self: &Arc<Self>, name: &[u8], hash: u64) -> Result<Option<Arc<Self>>, Errno> {
+        let changes = self.lock_changes()?;
+        let found = self.lookup_locked(name, hash);
+        drop(changes);
+        trim_cache();
+        found
     }
 
     /// As [`Self::lookup`] for a caller that holds the right to change this directory.
@@ -396,6 +409,36 @@ impl Drop for Dentry {
             next = Arc::into_inner(parent).and_then(|mut parent| parent.link.get_mut().parent.take());
         }
     }
+}
+
+/// Names remembered beyond which some are forgotten: one for four pages of memory.
+fn cache_limit() -> usize {
+    (buddy_allocator::total_bytes() / PAGE_SIZE / 4).max(1024)
+}
+
+/// Forgets names that nobody uses when there are too many: a quarter, so that it is seldom. The caller holds no lock
+/// of any directory.
+pub(super) fn trim_cache() {
+    if cached_names() > TRIM_ABOVE.load(Ordering::Relaxed) {
+        let limit = cache_limit();
+        if cached_names() > limit {
+            forget_unused(limit / 4);
+        }
+        // Where most names are in use, trimming again at once would look at all of them in vain.
+        TRIM_ABOVE.store(limit.max(cached_names() + limit / 4), Ordering::Relaxed);
+    }
+}
+
+/// Forgets up to `wanted` names that nobody uses; returns how many were forgotten. The caller holds no lock of any
+/// directory.
+pub fn forget_unused(wanted: usize) -> usize {
+    let mut forgotten = 0;
+    for super_block in super::mount::super_blocks() {
+        if forgotten < wanted {
+            forgotten += super_block.root().evict_below(wanted - forgotten);
+        }
+    }
+    forgotten
 }
 
 /// Number of names remembered now.

@@ -37,7 +37,9 @@ struct Registration {
     driver: Arc<dyn Driver>,
 }
 
-static DRIVERS: RwSpinLock<Vec<Registration>> = RwSpinLock::new(lock_order::DEVICES, Vec::new());
+hal::machine_static! {
+    static DRIVERS: RwSpinLock<Vec<Registration>> = RwSpinLock::new(lock_order::DEVICES, Vec::new());
+}
 
 /// Makes `driver` responsible for the devices `major:minors`; `name` is shown in `/proc/devices`.
 ///

@@ -195,6 +195,11 @@ pub trait File: Send + Sync {
     /// Adds lines to `/proc/<pid>/fdinfo/<fd>`.
     fn describe(&self, _text: &mut String) {}
 
+    /// Returns the file as one in memory, for seals.
+    fn as_memory_file(&self) -> Option<&crate::fs::tmpfs::Node> {
+        None
+    }
+
     /// Returns the file as a pipe, for `splice`, `F_GETPIPE_SZ` and their like.
     fn as_pipe(&self) -> Option<&crate::ipc::pipe::Pipe> {
         None

@@ -97,7 +97,9 @@ pub struct FileSystemType {
     pub mount: fn(&MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno>,
 }
 
-static TYPES: SpinLock<Vec<&'static FileSystemType>> = SpinLock::new(lock_order::FILE_SYSTEM_TYPES, Vec::new());
+hal::machine_static! {
+    static TYPES: SpinLock<Vec<&'static FileSystemType>> = SpinLock::new(lock_order::FILE_SYSTEM_TYPES, Vec::new());
+}
 
 /// Makes `new` known to `mount(2)`. A second type of the same name is ignored.
 pub fn register(new: &'static FileSystemType) {
@@ -128,7 +130,9 @@ pub fn write_types(out: &mut dyn fmt::Write) -> fmt::Result {
 
 /// Returns a device number for a file system without a device: major 0, minors from 1.
 pub fn new_anonymous_device() -> DeviceNumber {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
+    hal::machine_static! {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+    }
     DeviceNumber::new(0, NEXT.fetch_add(1, Ordering::Relaxed) & 0xf_ffff)
 }
 

@@ -36,12 +36,14 @@ mod open;
 mod open_file;
 mod path;
 mod state;
+#[cfg(test)]
+pub(crate) mod tests;
 mod types;
 mod walk;
 
 pub use attributes::{NewTime, drop_set_id, truncate};
 pub use context::{Base, Caller, FsContext};
-pub use dentry::{Cached, ChangeGuard, Dentry, cached_names};
+pub use dentry::{Cached, ChangeGuard, Dentry, cached_names, forget_unused};
 pub use file::{File, IoFlags, OpenRequest, PollEvents};
 pub use file_system::{
     FileSystem, FileSystemType, MountRequest, SuperBlock, Usage, find_type, new_anonymous_device, register, write_types,

@@ -89,7 +89,9 @@ impl Mount {
     /// Makes a mount that is not attached anywhere: of `root`, a directory (or, for a bind mount, a file) in the tree
     /// of `super_block`. `source` is what `/proc/mounts` names first.
     pub fn new(super_block: Arc<SuperBlock>, root: Arc<Dentry>, source: &[u8], options: MountOptions) -> Arc<Self> {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        hal::machine_static! {
+            static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        }
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             super_block,
@@ -161,7 +163,9 @@ struct MountTable {
 /// A table entry and the list hold a mount each.
 const TABLE_REFERENCES: usize = 2;
 
-static MOUNTS: RwSpinLock<Option<MountTable>> = RwSpinLock::new(lock_order::MOUNTS, None);
+hal::machine_static! {
+    static MOUNTS: RwSpinLock<Option<MountTable>> = RwSpinLock::new(lock_order::MOUNTS, None);
+}
 
 fn key(mount: &Mount, dentry: &Arc<Dentry>) -> (u32, usize) {
     (mount.id, Arc::as_ptr(dentry).addr())

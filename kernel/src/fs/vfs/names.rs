@@ -11,13 +11,15 @@ use linux_abi::limits::PATH_MAX;
 use linux_abi::open::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 
 use super::access::{self, MAY_EXECUTE, MAY_WRITE};
-use super::dentry::ChangeGuard;
+use super::dentry::{ChangeGuard, trim_cache};
 use super::name::hash_name;
 use super::{Base, Caller, Dentry, DeviceNumber, Last, NodeKind, Parent, Path, RenameMode};
 use crate::lock_order;
 
-/// Held while a directory may get another parent, so that "is above" does not change.
-static RENAME: Mutex<()> = Mutex::new(lock_order::RENAME, ());
+hal::machine_static! {
+    /// Held while a directory may get another parent, so that "is above" does not change.
+    static RENAME: Mutex<()> = Mutex::new(lock_order::RENAME, ());
+}
 
 /// What is to be removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +63,7 @@ impl Caller<'_> {
         let inode = directory.inode().create(name, &node)?;
         let dentry = directory.dentry.attach(name, hash_name(name), inode);
         drop(changes);
+        trim_cache();
         Ok(Path { mount: directory.mount.clone(), dentry })
     }
 

@@ -6,6 +6,7 @@ use linux_abi::errno::Errno;
 use linux_abi::open::{OpenFlags, ResolveFlags};
 
 use super::access::{self, MAY_EXECUTE, MAY_READ, MAY_WRITE};
+use super::dentry::trim_cache;
 use super::device::{self, DeviceClass};
 use super::mount::MountOptions;
 use super::name::hash_name;
@@ -101,6 +102,7 @@ impl Caller<'_> {
         let inode = directory.inode().create(name, &node)?;
         let dentry = directory.dentry.attach(name, hash, inode);
         drop(changes);
+        trim_cache();
         let place = Path { mount: directory.mount.clone(), dentry };
         // The permissions of the new file do not apply to this very open.
         check_directory(how.flags, &place.dentry)?;

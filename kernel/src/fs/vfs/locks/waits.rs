@@ -8,8 +8,10 @@ use linux_abi::errno::Errno;
 use super::Owner;
 use crate::lock_order;
 
-/// Waiters and what they wait for.
-static WAITS: SpinLock<Vec<(Owner, Owner)>> = SpinLock::new(lock_order::LOCK_WAITS, Vec::new());
+hal::machine_static! {
+    /// Waiters and what they wait for.
+    static WAITS: SpinLock<Vec<(Owner, Owner)>> = SpinLock::new(lock_order::LOCK_WAITS, Vec::new());
+}
 
 /// One waiter. Dropped when the wait is over.
 pub(super) struct Wait {

@@ -1,0 +1,140 @@
+//! The buffers of a pipe: pages, filled at the back, emptied at the front.
+
+use alloc::collections::VecDeque;
+
+use arrayvec::ArrayVec;
+use hal::PAGE_SIZE;
+use hal::frame::Frame;
+use linux_abi::errno::Errno;
+
+use crate::memory::physical::buddy_allocator::alloc_user_frame;
+use crate::uio::{Sink, Source};
+
+/// Pages kept for the next writes, so that a pipe in steady use asks the allocator for nothing.
+const SPARES: usize = 2;
+
+/// Bytes in a page.
+struct Buffer {
+    frame: Frame,
+    start: usize,
+    len: usize,
+    /// A message of its own (`O_DIRECT`): read alone, never added to.
+    is_packet: bool,
+}
+
+/// The buffers, oldest first.
+pub(super) struct Ring {
+    buffers: VecDeque<Buffer>,
+    spares: ArrayVec<Frame, SPARES>,
+}
+
+impl Ring {
+    pub(super) const fn new() -> Self {
+        Self { buffers: VecDeque::new(), spares: ArrayVec::new_const() }
+    }
+
+    /// Number of buffers.
+    pub(super) fn len(&self) -> usize {
+        self.buffers.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffers.is_empty()
+    }
+
+    /// Number of bytes.
+    pub(super) fn byte_count(&self) -> usize {
+        self.buffers.iter().map(|buffer| buffer.len).sum()
+    }
+
+    /// Moves up to `wanted` bytes to `sink`; a packet ends it, and what of it does not fit is lost.
+    ///
+    /// # Errors
+    /// `EFAULT`: the sink takes nothing.
+    pub(super) fn read(&mut self, sink: &mut Sink<'_>, wanted: usize) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < wanted {
+            let Some(buffer) = self.buffers.front_mut() else { break };
+            let part = buffer.len.min(wanted - done);
+            let moved = match sink.put_frame(&buffer.frame, buffer.start, part) {
+                Ok(moved) => moved,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            };
+            done += moved;
+            buffer.start += moved;
+            buffer.len -= moved;
+            let (is_packet, is_used_up) = (buffer.is_packet, buffer.len == 0);
+            if is_used_up || is_packet {
+                self.pop_front();
+            }
+            if is_packet || moved < part {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    fn pop_front(&mut self) {
+        if let Some(buffer) = self.buffers.pop_front() {
+            if buffer.frame.is_unique() {
+                // Full: the frame goes back to the allocator.
+                let _ = self.spares.try_push(buffer.frame);
+            }
+        }
+    }
+
+    /// Moves up to `len` bytes from `source`, as long as there are fewer than `capacity` buffers. At most `PIPE_BUF`
+    /// bytes go in together or not at all.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENOMEM`: not one byte could be moved.
+    pub(super) fn write(
+        &mut self,
+        source: &mut Source<'_>,
+        len: usize,
+        capacity: usize,
+        as_packets: bool,
+    ) -> Result<usize, Errno> {
+        let mut done = 0;
+        if !as_packets {
+            done = self.append(source, len)?;
+        }
+        while done < len && self.buffers.len() < capacity {
+            match self.push(source, (len - done).min(PAGE_SIZE), as_packets) {
+                Ok(0) => break,
+                Ok(moved) => done += moved,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Adds to the last buffer what does not fill pages of its own, if all of that fits.
+    fn append(&mut self, source: &mut Source<'_>, len: usize) -> Result<usize, Errno> {
+        let odd = len % PAGE_SIZE;
+        let Some(last) = self.buffers.back_mut().filter(|last| !last.is_packet) else { return Ok(0) };
+        let end = last.start + last.len;
+        if odd == 0 || end + odd > PAGE_SIZE || !last.frame.is_unique() {
+            return Ok(0);
+        }
+        let moved = source.take_to_frame(&last.frame, end, odd)?;
+        last.len += moved;
+        Ok(moved)
+    }
+
+    /// Puts up to a page into a new buffer.
+    fn push(&mut self, source: &mut Source<'_>, len: usize, is_packet: bool) -> Result<usize, Errno> {
+        self.buffers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let frame = match self.spares.pop() {
+            Some(frame) => frame,
+            None => alloc_user_frame()?,
+        };
+        let moved = source.take_to_frame(&frame, 0, len)?;
+        if moved != 0 {
+            self.buffers.push_back(Buffer { frame, start: 0, len: moved, is_packet });
+        }
+        Ok(moved)
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of pipes that need no second thread.
