@@ -176,6 +176,9 @@ fn start(ram: &MemoryMap, free: &mut MemoryMap, acpi: &Acpi) -> Result<(), &'sta
     let mut frame = || take(free, PAGE_SIZE);
     // SAFETY: called once; `ram` is RAM as far as the firmware can be believed.
     unsafe { kernel_map::build(ram, largest, &mut frame) }.map_err(|_| MEMORY)?;
+    if cpu::count() > 1 {
+        smp::make_trampoline_root(&mut frame).ok_or(MEMORY)?;
+    }
     FRAME_COUNT.store((ram.end() >> PAGE_SHIFT) as usize, Ordering::Relaxed);
     fpu::init();
     paging::load_kernel_root();

@@ -10,7 +10,7 @@ use super::fpu::{self, FPU_WORK, FpuState};
 use super::stack::Stack;
 use super::{area, features, registers};
 use crate::error::Error;
-use crate::task::{self, Task, UserRegs, Work};
+use crate::task::{self, SyscallFrame, Task, UserRegs, Work};
 use crate::upcall::bound;
 use crate::user::Fault;
 
@@ -278,6 +278,12 @@ pub(crate) unsafe fn switch(prev: &Context, next: &Context, left: *const Task) -
 unsafe extern "C" fn hal_task_start(left: *const ()) -> ! {
     // SAFETY: the caller's duty.
     unsafe { task::start(left.cast()) }
+}
+
+/// Handles a system call: called from entry.s, interrupts on. The frame's first six words are the stack of this call.
+#[unsafe(no_mangle)]
+extern "C" fn hal_syscall(frame: &mut SyscallFrame) -> isize {
+    bound::syscall(frame)
 }
 
 /// Leaves for user mode; the stack is abandoned.

@@ -71,7 +71,7 @@ _start_pvh:                                 // ebx: physical address of the star
     mov eax, offset hal_boot_gdt_pointer
     lgdt [eax]
     .byte 0xea                              // far jump
-    .long 2f
+    .long hal_boot_long
     .word 0x10
 
 8:  mov esi, offset hal_boot_message
@@ -86,7 +86,8 @@ _start_pvh:                                 // ebx: physical address of the star
     jmp 2b
 
     .code64
-2:  xor eax, eax
+hal_boot_long:
+    xor eax, eax
     mov ss, eax
     mov ds, eax
     mov es, eax
