@@ -64,7 +64,7 @@ pub enum Outcome {
 
 /// Makes room after an allocation for a program failed.
 pub fn make_room() -> Outcome {
-    if buddy_allocator::free_user_bytes() > PAGE_SIZE {
+    if buddy_allocator::has_user_frame() {
         return Outcome::Enough;
     }
     let Some(victims) = Once::get(&VICTIMS) else { return Outcome::Nobody };

@@ -104,7 +104,7 @@ impl Mm {
             MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE => {
                 // Linux frees after MADV_FREE at any time it likes; we like now.
                 let mut flush = TlbFlush::new();
-                self.zap(vma, part, &mut flush);
+                self.zap(vma.kind(), part, &mut flush);
                 return Ok(());
             }
             // All that is needed is in memory, and nothing can be written out.

@@ -11,7 +11,7 @@ use linux_abi::errno::Errno;
 use super::AddressSpace;
 use super::accounts::{Limits, charge, uncharge};
 use super::mm::{Hot, Mm, page_flags};
-use super::vma::{VmFlags, Vma};
+use super::vma::{ObjectKind, VmFlags, Vma};
 use super::vma_map::Position;
 use crate::memory::object::MemoryObject;
 use crate::memory::physical::buddy_allocator::{
@@ -248,7 +248,7 @@ impl Mm {
         if is_anonymous && flags.contains(VmFlags::WRITE) && self.table.cow_reuse(page) {
             return Ok(FaultKind::Minor);
         }
-        let object_kind = vma.object.as_ref().map(|object| object.is_shared_memory());
+        let kind = vma.kind();
         let copy = {
             let (source, _) = self.table.get(page).ok_or(FaultError::Unmapped)?;
             if Some(source.number()) == zero_frame_number() {
@@ -263,16 +263,10 @@ impl Mm {
         self.table.replace(page, copy, private_flags(flags), &mut flush).map_err(out_of_memory)?;
         if !is_anonymous {
             self.usage.anonymous += 1;
-            match object_kind {
-                Some(true) => self.usage.shared = self.usage.shared.saturating_sub(1),
-                Some(false) => self.usage.file = self.usage.file.saturating_sub(1),
-                None => {
-                    let vma = self.vmas.get(at);
-                    let flags = private_flags(vma.flags);
-                    if flags.contains(PageFlags::WRITE) {
-                        self.hot = Hot { start: vma.start, end: vma.end, writable: Some(flags) };
-                    }
-                }
+            self.uncount(kind, 1);
+            let vma = self.vmas.get(at);
+            if kind == ObjectKind::Zeroes && flags.contains(VmFlags::WRITE) {
+                self.hot = Hot { start: vma.start, end: vma.end, writable: Some(private_flags(flags)) };
             }
         }
         Ok(FaultKind::Minor)

@@ -10,7 +10,7 @@ use linux_abi::limits::MAX_MAP_COUNT;
 
 use super::accounts::{Limits, Usage, charge, uncharge};
 use super::layout::Layout;
-use super::vma::{Lineage, VmFlags, Vma};
+use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::{Position, VmaMap};
 
 /// Mappings that have been removed. They are dropped without the lock: the last handle of a file closes it.
@@ -163,14 +163,14 @@ impl Mm {
             if vma.flags.contains(VmFlags::ACCOUNT) {
                 uncharge(vma.pages());
             }
-            self.zap(&vma, vma.range(), flush);
+            self.zap(vma.kind(), vma.range(), flush);
             gone.push(vma);
         }
         Ok(())
     }
 
     /// Takes the pages of a part of a mapping out of the page table.
-    pub(super) fn zap(&mut self, vma: &Vma, range: Range<usize>, flush: &mut TlbFlush) {
+    pub(super) fn zap(&mut self, kind: ObjectKind, range: Range<usize>, flush: &mut TlbFlush) {
         self.usage.note_peak();
         let (mut anonymous, mut file) = (0, 0);
         self.table.unmap_range_with(range, flush, |_, _, flags| {
@@ -181,13 +181,15 @@ impl Mm {
             }
         });
         self.usage.anonymous = self.usage.anonymous.saturating_sub(anonymous);
-        match &vma.object {
-            Some(object) if object.is_shared_memory() => {
-                self.usage.shared = self.usage.shared.saturating_sub(file)
-            }
-            Some(_) => self.usage.file = self.usage.file.saturating_sub(file),
-            // Pages of private anonymous memory that are not its own are the page of zeroes.
-            None => {}
+        self.uncount(kind, file);
+    }
+
+    /// Counts pages of an object that left the page table.
+    pub(super) fn uncount(&mut self, kind: ObjectKind, pages: usize) {
+        match kind {
+            ObjectKind::SharedMemory => self.usage.shared = self.usage.shared.saturating_sub(pages),
+            ObjectKind::File => self.usage.file = self.usage.file.saturating_sub(pages),
+            ObjectKind::Zeroes => {}
         }
     }
 

@@ -12,15 +12,25 @@ use hal::{PAGE_SHIFT, PAGE_SIZE};
 use super::AddressSpace;
 use super::accounts::Usage;
 use super::mm::Mm;
-use super::vma::Vma;
+use super::vma::{ObjectKind, Vma};
 use crate::lock_order;
 
 #[derive(Default)]
 struct Registry {
     spaces: Vec<Weak<AddressSpace>>,
-    /// Handles that a look at an address space left over. One of them may be the last, and dropping it closes files,
-    /// which whoever looked must not do under its locks.
-    deferred: Vec<Arc<AddressSpace>>,
+    /// Address spaces whose last handle was a look at them. Dropping one closes files, which whoever looked must not do
+    /// under its locks.
+    deferred: Vec<AddressSpace>,
+}
+
+impl Registry {
+    /// Drops a handle; if it is the last, what it leads to waits for [`drop_deferred`].
+    fn let_go(&mut self, handle: Arc<AddressSpace>) {
+        if let Some(space) = Arc::into_inner(handle) {
+            self.deferred.push(space);
+            HAS_DEFERRED.store(true, Relaxed);
+        }
+    }
 }
 
 hal::machine_static! {
@@ -44,8 +54,7 @@ pub(super) fn remove(space: &AddressSpace) {
     let gone = registry.spaces.swap_remove(slot);
     if let Some(moved) = registry.spaces.get(slot).and_then(Weak::upgrade) {
         moved.slot.store(slot, Relaxed);
-        registry.deferred.push(moved);
-        HAS_DEFERRED.store(true, Relaxed);
+        registry.let_go(moved);
     }
     drop(registry);
     drop(gone);
@@ -70,8 +79,7 @@ fn for_each(mut visit: impl FnMut(&AddressSpace)) {
         visit(space);
     }
     let mut registry = SPACES.lock();
-    registry.deferred.extend(spaces);
-    HAS_DEFERRED.store(true, Relaxed);
+    spaces.into_iter().for_each(|space| registry.let_go(space));
 }
 
 /// Returns the sum over all address spaces.
@@ -94,7 +102,7 @@ pub(in crate::memory) fn unmap_object(content_id: usize, pages: Range<u64>, with
     for_each(|space| {
         let mut mm = space.mm.lock();
         let shows = |vma: &Vma| vma.object.as_ref().is_some_and(|object| object.content_id() == content_id);
-        let parts: Vec<(Vma, Range<usize>)> = mm
+        let parts: Vec<(ObjectKind, bool, Range<usize>)> = mm
             .vmas
             .iter()
             .filter(|vma| shows(vma))
@@ -102,23 +110,22 @@ pub(in crate::memory) fn unmap_object(content_id: usize, pages: Range<u64>, with
                 let first = pages.start.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
                 let end = pages.end.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
                 let range = vma.start + (first << PAGE_SHIFT)..vma.start + (end << PAGE_SHIFT);
-                (first < end).then(|| (vma.clone(), range))
+                (first < end).then(|| (vma.kind(), with_copies || !vma.flags.is_private(), range))
             })
             .collect();
         let mut flush = TlbFlush::new();
-        for (vma, range) in &parts {
-            if with_copies || !vma.flags.is_private() {
-                mm.zap(vma, range.clone(), &mut flush);
+        for (kind, all, range) in parts {
+            if all {
+                mm.zap(kind, range, &mut flush);
             } else {
-                zap_file_pages(&mut mm, vma, range.clone(), &mut flush);
+                zap_file_pages(&mut mm, kind, range, &mut flush);
             }
         }
         flush.finish();
-        drop(mm);
     });
 }
 
-fn zap_file_pages(mm: &mut Mm, vma: &Vma, range: Range<usize>, flush: &mut TlbFlush) {
+fn zap_file_pages(mm: &mut Mm, kind: ObjectKind, range: Range<usize>, flush: &mut TlbFlush) {
     let mut pages = Vec::new();
     mm.table.for_each(range, |page, _, flags| {
         if !flags.contains(PageFlags::ANONYMOUS) {
@@ -126,6 +133,6 @@ fn zap_file_pages(mm: &mut Mm, vma: &Vma, range: Range<usize>, flush: &mut TlbFl
         }
     });
     for page in pages {
-        mm.zap(vma, page..page + PAGE_SIZE, flush);
+        mm.zap(kind, page..page + PAGE_SIZE, flush);
     }
 }

@@ -125,6 +125,17 @@ impl Lineage {
     }
 }
 
+/// What kind of pages a mapping shows that are not its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ObjectKind {
+    /// The page of zeroes.
+    Zeroes,
+    /// Pages of a file.
+    File,
+    /// Pages of shared memory.
+    SharedMemory,
+}
+
 /// A mapping. Its object knows how many there are.
 pub(super) struct Vma {
     pub(super) start: usize,
@@ -176,6 +187,14 @@ impl Vma {
     /// Returns the page of the object that lies at `addr`.
     pub(super) fn offset_of(&self, addr: usize) -> u64 {
         self.offset.wrapping_add(((addr - self.start) >> PAGE_SHIFT) as u64)
+    }
+
+    pub(super) fn kind(&self) -> ObjectKind {
+        match &self.object {
+            None => ObjectKind::Zeroes,
+            Some(object) if object.is_shared_memory() => ObjectKind::SharedMemory,
+            Some(_) => ObjectKind::File,
+        }
     }
 
     pub(super) fn is_accessible(&self) -> bool {

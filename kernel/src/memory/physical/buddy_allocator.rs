@@ -211,6 +211,16 @@ impl BuddyAllocator {
         run
     }
 
+    /// Returns the bytes beyond the reserve that this CPU can reach: frames in the caches of others do not count.
+    fn room_for_users(&self) -> usize {
+        start_if_needed();
+        let mut blocks = self.blocks.lock();
+        if self.is_under_pressure() {
+            self.drain(CACHE.get(), 0, &mut blocks);
+        }
+        blocks.free_frames().saturating_sub(self.reserve_frames()) * PAGE_SIZE
+    }
+
     fn statistics(&self) -> Statistics {
         let (free, free_blocks) = {
             let blocks = self.blocks.lock();
@@ -408,7 +418,12 @@ pub fn has_room_for(bytes: usize) -> bool {
     if !PHYSICAL.is_under_pressure() && bytes <= PHYSICAL.cache_limit.load(Relaxed) * PAGE_SIZE {
         return true;
     }
-    free_user_bytes() > bytes
+    PHYSICAL.room_for_users() > bytes
+}
+
+/// Tells whether a program can get a frame here and now.
+pub fn has_user_frame() -> bool {
+    PHYSICAL.room_for_users() != 0
 }
 
 /// Counts frames as managed that come from memory which was in use at boot, such as a boot module about to be dropped.
