@@ -11,19 +11,23 @@ extern crate alloc;
 pub mod command_line;
 pub mod lock_order;
 
+pub mod klog;
 pub mod memory;
 pub mod random;
-pub mod uio;
-
 pub mod scheduler;
 pub mod time;
+pub mod uio;
 
+pub mod drivers;
 pub mod fs;
 pub mod ipc;
 pub mod process;
+pub mod syscall;
 
+pub mod init;
 pub mod power;
 pub mod uts;
 
-#[cfg(test)]
-mod test_upcalls;
+mod exo;
+
+pub use exo::{Exo, boot};

@@ -76,6 +76,26 @@ impl UserRegs {
         regs
     }
 
+    /// Returns number, arguments and place of the call that this full frame is from, for a handler on the exit path.
+    pub fn syscall_frame(&self) -> SyscallFrame {
+        SyscallFrame {
+            callee_saved: [MaybeUninit::uninit(); 6],
+            r9: self.r9,
+            r8: self.r8,
+            r10: self.r10,
+            rdx: self.rdx,
+            rsi: self.rsi,
+            rdi: self.rdi,
+            number: self.orig_rax,
+            skipped: [MaybeUninit::uninit(); 3],
+            rip: self.rip,
+            cs: MaybeUninit::uninit(),
+            rflags: self.rflags,
+            rsp: self.rsp,
+            ss: MaybeUninit::uninit(),
+        }
+    }
+
     /// Corrects what user mode must not have. The instruction pointer stays canonical and in the user half, so that
     /// neither IRET nor SYSRET can fault in the kernel; a bad one faults in user mode.
     pub fn sanitise(&mut self) {

@@ -1,4 +1,10 @@
-//! File systems: the virtual file system that all share, and one folder for each.
+//! File systems: the virtual file system that all share, one folder for each, and the root they are mounted on.
 
+pub mod dev;
+pub mod initramfs;
+pub mod proc;
+mod root;
 pub mod tmpfs;
 pub mod vfs;
+
+pub use root::{init, prepare_root, root};

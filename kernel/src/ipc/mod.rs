@@ -1,3 +1,4 @@
-//! Communication between processes.
+//! Communication between threads and processes.
 
+pub mod futex;
 pub mod pipe;

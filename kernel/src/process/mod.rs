@@ -20,12 +20,22 @@
 //! 3. An id is free only when no process, thread, group and session carries it.
 
 pub mod credentials;
+pub mod exec;
+pub mod exit;
+pub mod faults;
+pub mod fork;
 pub mod limits;
+mod process;
 pub mod signal;
+pub mod start;
+pub mod tree;
+mod user_return;
+mod user_thread;
+pub mod wait;
+
+pub use process::{Image, Process, SharedSignals, Times};
+pub use user_return::exit_to_user;
+pub use user_thread::UserThread;
 
 /// A process, thread, group or session id.
 pub type Pid = i32;
-
-/// The user half of a thread. So far a placeholder.
-#[derive(Debug)]
-pub struct UserThread;

@@ -75,7 +75,12 @@ pub fn check_removal(directory: Ownership, victim: Ownership, who: &Credentials)
 }
 
 /// Returns the node that `who` makes in `directory`, with owner and final permissions; `umask` is already applied.
-pub fn new_node<'a>(directory: Ownership, who: &Credentials, kind: NodeKind<'a>, permissions: u32) -> NewNode<'a> {
+pub fn new_node<'a>(
+    directory: Ownership,
+    who: &Credentials,
+    kind: NodeKind<'a>,
+    permissions: u32,
+) -> NewNode<'a> {
     let mut permissions = permissions & 0o7777;
     let mut gid = who.gid.fs;
     if directory.mode.0 & S_ISGID != 0 {

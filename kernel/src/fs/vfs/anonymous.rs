@@ -12,8 +12,8 @@ use linux_abi::statfs::ANON_INODE_FS_MAGIC;
 
 use super::mount::MountOptions;
 use super::{
-    AttributeChanges, Dentry, DeviceNumber, FileSystem, Inode, InodeState, Metadata, Mount, Path, SuperBlock, Usage,
-    clock, new_anonymous_device,
+    AttributeChanges, Dentry, DeviceNumber, FileSystem, Inode, InodeState, Metadata, Mount, Path, SuperBlock,
+    Usage, clock, new_anonymous_device,
 };
 use crate::lock_order;
 

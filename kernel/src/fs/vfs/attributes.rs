@@ -41,7 +41,11 @@ impl Caller<'_> {
             return Err(Errno::EOPNOTSUPP);
         }
         let mode = access::change_mode(owner, self.credentials, permissions)?;
-        inode.set_attributes(&AttributeChanges { mode: Some(mode), changed: clock::now(), ..Default::default() })
+        inode.set_attributes(&AttributeChanges {
+            mode: Some(mode),
+            changed: clock::now(),
+            ..Default::default()
+        })
     }
 
     /// Changes owner and group of the file at `place`; `None` leaves one.
@@ -57,7 +61,12 @@ impl Caller<'_> {
     ///
     /// # Errors
     /// Those of [`Self::change_owner`].
-    pub fn change_owner_of(&self, inode: &Arc<dyn Inode>, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+    pub fn change_owner_of(
+        &self,
+        inode: &Arc<dyn Inode>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<(), Errno> {
         let mut changes = AttributeChanges { changed: clock::now(), ..Default::default() };
         access::change_owner(inode.ownership(), self.credentials, uid, gid, &mut changes)?;
         inode.set_attributes(&changes)
@@ -134,7 +143,12 @@ impl Caller<'_> {
 ///
 /// # Errors
 /// Those of [`File::set_size`].
-pub fn truncate(caller: &Caller<'_>, inode: &Arc<dyn Inode>, file: &dyn File, size: u64) -> Result<(), Errno> {
+pub fn truncate(
+    caller: &Caller<'_>,
+    inode: &Arc<dyn Inode>,
+    file: &dyn File,
+    size: u64,
+) -> Result<(), Errno> {
     drop_set_id(caller, inode)?;
     file.set_size(size)
 }
@@ -147,8 +161,10 @@ pub fn truncate(caller: &Caller<'_>, inode: &Arc<dyn Inode>, file: &dyn File, si
 pub fn drop_set_id(caller: &Caller<'_>, inode: &Arc<dyn Inode>) -> Result<(), Errno> {
     match access::after_write(inode.ownership().mode, caller.credentials) {
         None => Ok(()),
-        Some(mode) => {
-            inode.set_attributes(&AttributeChanges { mode: Some(mode), changed: clock::now(), ..Default::default() })
-        }
+        Some(mode) => inode.set_attributes(&AttributeChanges {
+            mode: Some(mode),
+            changed: clock::now(),
+            ..Default::default()
+        }),
     }
 }

@@ -86,7 +86,9 @@ pub fn open(class: DeviceClass, number: DeviceNumber, request: &OpenRequest) -> 
 /// # Errors
 /// Those of `out`.
 pub fn write_devices(out: &mut dyn fmt::Write) -> fmt::Result {
-    for (class, title) in [(DeviceClass::Char, "Character devices:\n"), (DeviceClass::Block, "\nBlock devices:\n")] {
+    for (class, title) in
+        [(DeviceClass::Char, "Character devices:\n"), (DeviceClass::Block, "\nBlock devices:\n")]
+    {
         out.write_str(title)?;
         let mut rows: Vec<(u32, &'static str)> = Vec::new();
         for known in DRIVERS.read().iter().filter(|known| known.class == class) {

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn hashes_of_similar_names_differ() {
-        let mut seen: Vec<u64> = (0..20_000).map(|n| hash_name(alloc::format!("file{n}").as_bytes())).collect();
+        let mut seen: Vec<u64> =
+            (0..20_000).map(|n| hash_name(alloc::format!("file{n}").as_bytes())).collect();
         seen.extend((0..64).map(|n| hash_name(&alloc::vec![b'a'; n])));
         let count = seen.len();
         seen.sort_unstable();

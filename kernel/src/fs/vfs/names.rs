@@ -41,7 +41,13 @@ impl Caller<'_> {
     /// - `EPERM`: a device without `CAP_MKNOD`, or the file system has no such nodes.
     /// - `ENAMETOOLONG`: of a name or the text of a symbolic link.
     /// - `ENOSPC`, `ENOMEM`, and the errors of the walk.
-    pub fn make_node(&self, base: Base<'_>, path: &[u8], kind: NodeKind<'_>, permissions: u32) -> Result<Path, Errno> {
+    pub fn make_node(
+        &self,
+        base: Base<'_>,
+        path: &[u8],
+        kind: NodeKind<'_>,
+        permissions: u32,
+    ) -> Result<Path, Errno> {
         if let NodeKind::Symlink(text) = kind {
             if text.is_empty() {
                 return Err(Errno::ENOENT);
@@ -68,7 +74,11 @@ impl Caller<'_> {
     }
 
     /// Checks that a new entry can be made and returns its name and the right to make it.
-    fn prepare_new<'p>(&self, parent: &'p Parent, is_directory: bool) -> Result<(&'p [u8], ChangeGuard<'p>), Errno> {
+    fn prepare_new<'p>(
+        &self,
+        parent: &'p Parent,
+        is_directory: bool,
+    ) -> Result<(&'p [u8], ChangeGuard<'p>), Errno> {
         let name = parent.name(Errno::EEXIST)?;
         let directory = &parent.directory;
         let changes = directory.dentry.lock_changes()?;
@@ -221,7 +231,8 @@ impl Caller<'_> {
         if !source.is_directory() && (old.has_trailing_slash || (!exchange && new.has_trailing_slash)) {
             return Err(Errno::ENOTDIR);
         }
-        if exchange && new.has_trailing_slash && target.as_ref().is_some_and(|target| !target.is_directory()) {
+        if exchange && new.has_trailing_slash && target.as_ref().is_some_and(|target| !target.is_directory())
+        {
             return Err(Errno::ENOTDIR);
         }
         if locked.above_new.as_ref().is_some_and(|above| Arc::ptr_eq(above, &source)) {
@@ -305,7 +316,12 @@ struct BothLocked<'a> {
 fn lock_both<'a>(old: &'a Arc<Dentry>, new: &'a Arc<Dentry>) -> Result<BothLocked<'a>, Errno> {
     if Arc::ptr_eq(old, new) {
         let changes = old.lock_changes()?;
-        return Ok(BothLocked { above_new: None, above_old: None, _changes: [Some(changes), None], _rename: None });
+        return Ok(BothLocked {
+            above_new: None,
+            above_old: None,
+            _changes: [Some(changes), None],
+            _rename: None,
+        });
     }
     let rename = RENAME.lock();
     let above_new = child_towards(old, new);

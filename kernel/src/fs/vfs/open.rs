@@ -11,7 +11,8 @@ use super::device::{self, DeviceClass};
 use super::mount::MountOptions;
 use super::name::hash_name;
 use super::{
-    Base, Caller, Dentry, File, FileType, Last, NodeKind, OpenFile, OpenRequest, Parent, Path, Walked, truncate,
+    Base, Caller, Dentry, File, FileType, Last, NodeKind, OpenFile, OpenRequest, Parent, Path, Walked,
+    truncate,
 };
 
 /// The wishes (`MAY_*`) that an access mode stands for: read, write, both, both.
@@ -110,7 +111,12 @@ impl Caller<'_> {
     }
 
     /// Opens an unnamed file in the directory called `path` (`O_TMPFILE`).
-    fn open_unnamed(&self, base: Base<'_>, path: &[u8], how: &OpenParameters) -> Result<Arc<OpenFile>, Errno> {
+    fn open_unnamed(
+        &self,
+        base: Base<'_>,
+        path: &[u8],
+        how: &OpenParameters,
+    ) -> Result<Arc<OpenFile>, Errno> {
         let follow = !how.flags.contains(OpenFlags::O_NOFOLLOW);
         let directory = self.resolve_scoped(base, path, follow, how.scope)?;
         if !directory.dentry.is_directory() {
@@ -167,7 +173,9 @@ impl Caller<'_> {
             FileType::CharDevice | FileType::BlockDevice if options.contains(MountOptions::NO_DEVICES) => {
                 return Err(Errno::EACCES);
             }
-            FileType::Regular | FileType::Directory if wish & MAY_WRITE != 0 && place.mount.super_block().is_read_only() => {
+            FileType::Regular | FileType::Directory
+                if wish & MAY_WRITE != 0 && place.mount.super_block().is_read_only() =>
+            {
                 return Err(Errno::EROFS);
             }
             _ => {}
@@ -213,7 +221,11 @@ impl Caller<'_> {
 }
 
 fn check_directory(flags: OpenFlags, dentry: &Dentry) -> Result<(), Errno> {
-    if flags.contains(OpenFlags::O_DIRECTORY) && !dentry.is_directory() { Err(Errno::ENOTDIR) } else { Ok(()) }
+    if flags.contains(OpenFlags::O_DIRECTORY) && !dentry.is_directory() {
+        Err(Errno::ENOTDIR)
+    } else {
+        Ok(())
+    }
 }
 
 /// Opens what is at `place`; the caller has checked that it may be.

@@ -89,7 +89,12 @@ impl OpenFile {
     /// Makes a mere handle on `path` (`O_PATH`).
     pub fn path_only(path: Path, flags: OpenFlags) -> Arc<Self> {
         let file: Arc<dyn File> = path.dentry.clone();
-        Arc::new(Self::new(file, Place::Named(path), flags & OpenFlags::WITH_PATH | OpenFlags::O_PATH, Claim::None))
+        Arc::new(Self::new(
+            file,
+            Place::Named(path),
+            flags & OpenFlags::WITH_PATH | OpenFlags::O_PATH,
+            Claim::None,
+        ))
     }
 
     fn new(file: Arc<dyn File>, place: Place, flags: OpenFlags, claim: Claim) -> Self {
@@ -173,7 +178,8 @@ impl OpenFile {
         let settable = OpenFlags::SETTABLE.bits();
         let new = flags.bits() & settable;
         // The closure never refuses, so the update cannot fail.
-        let _ = self.flags.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(old & !settable | new));
+        let _ =
+            self.flags.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(old & !settable | new));
     }
 
     /// Sets or clears one flag (`FIONBIO`, `FIOASYNC`).
@@ -289,7 +295,12 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not open for writing. `ESPIPE`: a stream. Else those of [`File::write`].
-    pub fn write_at(&self, mut position: u64, source: &mut Source<'_>, extra: IoFlags) -> Result<usize, Errno> {
+    pub fn write_at(
+        &self,
+        mut position: u64,
+        source: &mut Source<'_>,
+        extra: IoFlags,
+    ) -> Result<usize, Errno> {
         if !self.is_writable {
             return Err(Errno::EBADF);
         }

@@ -89,7 +89,10 @@ impl InodeState {
 
     fn extra(&self) -> &Extra {
         self.extra.get_or_init(|| {
-            Arc::new(Extra { fifo: SpinLock::new(lock_order::INODE_STATE, Weak::new()), locks: FileLocks::new() })
+            Arc::new(Extra {
+                fifo: SpinLock::new(lock_order::INODE_STATE, Weak::new()),
+                locks: FileLocks::new(),
+            })
         })
     }
 }

@@ -107,9 +107,7 @@ impl Caller<'_> {
     pub fn resolve_parent(&self, base: Base<'_>, path: &[u8]) -> Result<Parent, Errno> {
         match Walk::start(*self, base, path, ResolveFlags::empty())?.run(path, Goal::Parent)? {
             Walked::Missing(parent) => Ok(parent),
-            Walked::Found(directory) => {
-                Ok(Parent { directory, last: Last::Root, has_trailing_slash: false })
-            }
+            Walked::Found(directory) => Ok(Parent { directory, last: Last::Root, has_trailing_slash: false }),
         }
     }
 
@@ -152,7 +150,12 @@ impl<'a> Walk<'a> {
     }
 
     #[cold]
-    fn start_scoped(caller: Caller<'a>, base: Base<'_>, path: &[u8], scope: ResolveFlags) -> Result<Self, Errno> {
+    fn start_scoped(
+        caller: Caller<'a>,
+        base: Base<'_>,
+        path: &[u8],
+        scope: ResolveFlags,
+    ) -> Result<Self, Errno> {
         if scope.contains(ResolveFlags::RESOLVE_CACHED) {
             // Nothing is promised to be cached.
             return Err(Errno::EAGAIN);
@@ -164,7 +167,11 @@ impl<'a> Walk<'a> {
         }
         let fenced = scope.intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT);
         let fence = fenced.then(|| base.clone());
-        let at = if is_absolute && !scope.contains(ResolveFlags::RESOLVE_IN_ROOT) { caller.fs.root() } else { base };
+        let at = if is_absolute && !scope.contains(ResolveFlags::RESOLVE_IN_ROOT) {
+            caller.fs.root()
+        } else {
+            base
+        };
         Ok(Self { caller, at, links: 0, scope, fence })
     }
 
@@ -330,8 +337,8 @@ impl<'a> Walk<'a> {
         if self.scope.contains(ResolveFlags::RESOLVE_NO_MAGICLINKS) {
             return Err(Errno::ELOOP);
         }
-        let leaves = self.scope.contains(ResolveFlags::RESOLVE_NO_XDEV)
-            && !Arc::ptr_eq(&place.mount, &self.at.mount);
+        let leaves =
+            self.scope.contains(ResolveFlags::RESOLVE_NO_XDEV) && !Arc::ptr_eq(&place.mount, &self.at.mount);
         if leaves || self.fence.is_some() { Err(Errno::EXDEV) } else { Ok(()) }
     }
 }

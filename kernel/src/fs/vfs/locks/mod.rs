@@ -79,20 +79,21 @@ impl FileLocks {
         }
         match patience {
             Patience::Try => Err(Errno::EAGAIN),
-            Patience::Wait => self.released.wait_interruptible(|| match self.try_lock_whole(owner, kind) {
-                Ok(true) => Some(Ok(())),
-                Ok(false) => None,
-                Err(error) => Some(Err(error)),
-            })?,
+            Patience::Wait => {
+                self.released.wait_interruptible(|| match self.try_lock_whole(owner, kind) {
+                    Ok(true) => Some(Ok(())),
+                    Ok(false) => None,
+                    Err(error) => Some(Err(error)),
+                })?
+            }
         }
     }
 
     fn try_lock_whole(&self, owner: usize, kind: LockKind) -> Result<bool, Errno> {
         let mut held = self.held.lock();
-        let conflict = held
-            .whole
-            .iter()
-            .any(|&(other, held)| other != owner && (kind == LockKind::Exclusive || held == LockKind::Exclusive));
+        let conflict = held.whole.iter().any(|&(other, held)| {
+            other != owner && (kind == LockKind::Exclusive || held == LockKind::Exclusive)
+        });
         if conflict {
             return Ok(false);
         }

@@ -75,7 +75,8 @@ impl Ranges {
         self.locks.retain(|held| {
             let same = held.owner == new.owner && held.kind == new.kind;
             let touches = same
-                && (held.last.checked_add(1) == Some(new.start) || new.last.checked_add(1) == Some(held.start));
+                && (held.last.checked_add(1) == Some(new.start)
+                    || new.last.checked_add(1) == Some(held.start));
             if touches {
                 new.start = new.start.min(held.start);
                 new.last = new.last.max(held.last);

@@ -1,0 +1,608 @@
+//! The N_TTY line discipline (termios(3)): from typed bytes to lines, echo and signals; from written bytes to what
+//! the device is sent.
+//!
+//! Pure: it owns the settings and the input queue, and answers with what is to be echoed, which signal a key raised,
+//! and which bytes a reader gets. [`super::terminal`] acts on the answers.
+//!
+//! # Invariants
+//! 1. `ready` and `editing` together never hold more than [`CAPACITY`] bytes.
+//! 2. In canonical mode every byte of `ready` belongs to a line whose end is in `line_ends`, in order.
+//! 3. `column` is the cursor's column if the device shows what it was sent, modulo nothing wider than a line.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use linux_abi::signal::Signal;
+use linux_abi::termios::*;
+
+/// Bytes of input kept for readers (`N_TTY_BUF_SIZE`).
+pub const CAPACITY: usize = 4096;
+
+/// What one received byte brings about, besides echo.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Effects {
+    /// A signal for the foreground process group.
+    pub signal: Option<Signal>,
+    /// Readers may find something.
+    pub readable: bool,
+    /// Output was stopped (`Some(true)`) or started again by a flow-control key.
+    pub flow: Option<bool>,
+    /// Output that has not been sent is to be dropped.
+    pub flush_output: bool,
+}
+
+/// Settings, input queue and cursor of one terminal.
+pub struct LineDiscipline {
+    termios: Termios,
+    ready: VecDeque<u8>,
+    /// For each complete line, the count of bytes ever made ready up to its end.
+    line_ends: VecDeque<u64>,
+    /// Counts of bytes ever made ready, and ever read.
+    made_ready: u64,
+    taken: u64,
+    editing: Vec<u8>,
+    takes_next_literally: bool,
+    column: usize,
+    /// Column at which the line being edited began, for erasing tabs.
+    edit_column: usize,
+}
+
+impl LineDiscipline {
+    /// A discipline with the settings every terminal starts with.
+    pub fn new() -> Self {
+        Self {
+            termios: Termios::INITIAL,
+            ready: VecDeque::new(),
+            line_ends: VecDeque::new(),
+            made_ready: 0,
+            taken: 0,
+            editing: Vec::new(),
+            takes_next_literally: false,
+            column: 0,
+            edit_column: 0,
+        }
+    }
+
+    /// The settings in force.
+    pub fn termios(&self) -> &Termios {
+        &self.termios
+    }
+
+    /// Replaces the settings. Leaving canonical mode makes the unfinished line readable; entering it makes what is
+    /// there one line.
+    pub fn set_termios(&mut self, new: Termios) {
+        let was_canonical = self.is_canonical();
+        self.termios = new;
+        match (was_canonical, self.is_canonical()) {
+            (true, false) => {
+                let rest = core::mem::take(&mut self.editing);
+                self.make_ready(&rest);
+                self.line_ends.clear();
+            }
+            (false, true) if !self.ready.is_empty() => self.line_ends.push_back(self.made_ready),
+            _ => {}
+        }
+        self.takes_next_literally = false;
+    }
+
+    /// Whether input is gathered into lines.
+    pub fn is_canonical(&self) -> bool {
+        self.local(ICANON)
+    }
+
+    /// Bytes a read could return now (`FIONREAD`).
+    pub fn readable_len(&self) -> usize {
+        match self.line_ends.back() {
+            Some(&end) if self.is_canonical() => (end - self.taken) as usize,
+            None if self.is_canonical() => 0,
+            _ => self.ready.len(),
+        }
+    }
+
+    /// Whether a read has something to return: a line (an end-of-file mark is an empty one), or at least `min` bytes.
+    pub fn has_input(&self, min: usize) -> bool {
+        if self.is_canonical() { !self.line_ends.is_empty() } else { self.ready.len() >= min.max(1) }
+    }
+
+    /// Takes up to `limit` bytes: in canonical mode not beyond the end of a line. Empty means end of file when
+    /// [`Self::has_input`] was true.
+    pub fn read(&mut self, limit: usize) -> Vec<u8> {
+        let available = match self.line_ends.front() {
+            Some(&end) if self.is_canonical() => (end - self.taken) as usize,
+            None if self.is_canonical() => 0,
+            _ => self.ready.len(),
+        };
+        let count = available.min(limit);
+        let bytes: Vec<u8> = self.ready.drain(..count).collect();
+        self.taken += count as u64;
+        if self.is_canonical() && self.line_ends.front().is_some_and(|&end| end == self.taken) {
+            self.line_ends.pop_front();
+        }
+        bytes
+    }
+
+    /// Room for received bytes; a pseudo-terminal's master waits for it.
+    pub fn room(&self) -> usize {
+        (CAPACITY - 1).saturating_sub(self.ready.len() + self.editing.len())
+    }
+
+    /// Drops everything typed and not read.
+    pub fn flush_input(&mut self) {
+        self.taken += self.ready.len() as u64;
+        self.ready.clear();
+        self.line_ends.clear();
+        self.editing.clear();
+        self.takes_next_literally = false;
+    }
+
+    /// Handles a received byte; what is to be echoed is appended to `echo`, ready for the device.
+    pub fn receive(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+        let mut byte = byte;
+        if self.input(ISTRIP) {
+            byte &= 0x7f;
+        }
+        if self.input(IUCLC) && self.local(IEXTEN) {
+            byte = byte.to_ascii_lowercase();
+        }
+        if core::mem::take(&mut self.takes_next_literally) {
+            return self.insert(byte, echo);
+        }
+        if self.input(IXON) {
+            if self.is_key(byte, VSTART) {
+                return Effects { flow: Some(false), ..Effects::default() };
+            }
+            if self.is_key(byte, VSTOP) {
+                return Effects { flow: Some(true), ..Effects::default() };
+            }
+        }
+        if self.local(ISIG)
+            && let Some(signal) = self.signal_of(byte)
+        {
+            return self.receive_signal(byte, signal, echo);
+        }
+        let mut effects = Effects::default();
+        if self.input(IXON) && self.input(IXANY) {
+            effects.flow = Some(false);
+        }
+        match byte {
+            b'\r' if self.input(IGNCR) => return effects,
+            b'\r' if self.input(ICRNL) => byte = b'\n',
+            b'\n' if self.input(INLCR) => byte = b'\r',
+            _ => {}
+        }
+        let more =
+            if self.is_canonical() { self.receive_canonical(byte, echo) } else { self.insert(byte, echo) };
+        Effects { flow: effects.flow, ..more }
+    }
+
+    /// Translates bytes a program writes (`OPOST` and its kin) and keeps track of the column.
+    pub fn output(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if !self.output_flag(OPOST) {
+            out.extend_from_slice(bytes);
+            return;
+        }
+        for &byte in bytes {
+            self.output_byte(byte, out);
+        }
+    }
+
+    fn output_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
+        match byte {
+            b'\n' => {
+                if self.output_flag(ONLCR) {
+                    out.push(b'\r');
+                    self.column = 0;
+                } else if self.output_flag(ONLRET) {
+                    self.column = 0;
+                }
+                out.push(b'\n');
+            }
+            b'\r' => {
+                if self.output_flag(ONOCR) && self.column == 0 {
+                    return;
+                }
+                if self.output_flag(OCRNL) {
+                    out.push(b'\n');
+                    if self.output_flag(ONLRET) {
+                        self.column = 0;
+                    }
+                } else {
+                    out.push(b'\r');
+                    self.column = 0;
+                }
+            }
+            b'\t' => {
+                let spaces = 8 - self.column % 8;
+                self.column += spaces;
+                if self.termios.c_oflag & TABDLY == XTABS {
+                    out.extend(core::iter::repeat_n(b' ', spaces));
+                } else {
+                    out.push(b'\t');
+                }
+            }
+            0x08 => {
+                self.column = self.column.saturating_sub(1);
+                out.push(byte);
+            }
+            _ => {
+                let byte = if self.output_flag(OLCUC) { byte.to_ascii_uppercase() } else { byte };
+                if !byte.is_ascii_control() && !self.is_continuation(byte) {
+                    self.column += 1;
+                }
+                out.push(byte);
+            }
+        }
+    }
+
+    fn receive_signal(&mut self, byte: u8, signal: Signal, echo: &mut Vec<u8>) -> Effects {
+        let flushes = !self.local(NOFLSH);
+        if flushes {
+            self.flush_input();
+        }
+        if self.local(ECHO) {
+            self.echo(byte, echo);
+        }
+        Effects {
+            signal: Some(signal),
+            readable: false,
+            flow: self.input(IXON).then_some(false),
+            flush_output: flushes,
+        }
+    }
+
+    fn receive_canonical(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+        if self.is_key(byte, VERASE) {
+            self.erase_character(byte, echo);
+        } else if self.is_key(byte, VKILL) {
+            self.kill_line(byte, echo);
+        } else if self.local(IEXTEN) && self.is_key(byte, VWERASE) {
+            self.erase_word(byte, echo);
+        } else if self.local(IEXTEN) && self.is_key(byte, VLNEXT) {
+            self.takes_next_literally = true;
+            if self.local(ECHO) && self.local(ECHOCTL) {
+                echo.extend_from_slice(b"^\x08");
+            }
+        } else if self.local(IEXTEN) && self.local(ECHO) && self.is_key(byte, VREPRINT) {
+            self.echo(byte, echo);
+            self.output_byte(b'\n', echo);
+            self.edit_column = self.column;
+            for index in 0..self.editing.len() {
+                self.echo(self.editing[index], echo);
+            }
+        } else if byte == b'\n' {
+            if self.local(ECHO) || self.local(ECHONL) {
+                self.output_byte(b'\n', echo);
+            }
+            return self.finish_line(Some(byte));
+        } else if self.is_key(byte, VEOF) {
+            return self.finish_line(None);
+        } else if self.is_key(byte, VEOL) || self.local(IEXTEN) && self.is_key(byte, VEOL2) {
+            if self.local(ECHO) {
+                self.echo(byte, echo);
+            }
+            return self.finish_line(Some(byte));
+        } else {
+            return self.insert(byte, echo);
+        }
+        Effects::default()
+    }
+
+    /// Adds a byte to the input as it is.
+    fn insert(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+        if self.room() == 0 {
+            if self.input(IMAXBEL) {
+                echo.push(0x07);
+            }
+            return Effects::default();
+        }
+        if self.local(ECHO) {
+            if self.editing.is_empty() {
+                self.edit_column = self.column;
+            }
+            self.echo(byte, echo);
+        }
+        if self.is_canonical() {
+            self.editing.push(byte);
+            return Effects::default();
+        }
+        self.make_ready(&[byte]);
+        Effects { readable: true, ..Effects::default() }
+    }
+
+    fn finish_line(&mut self, terminator: Option<u8>) -> Effects {
+        let mut line = core::mem::take(&mut self.editing);
+        line.extend(terminator);
+        self.make_ready(&line);
+        self.line_ends.push_back(self.made_ready);
+        Effects { readable: true, ..Effects::default() }
+    }
+
+    fn make_ready(&mut self, bytes: &[u8]) {
+        self.ready.extend(bytes);
+        self.made_ready += bytes.len() as u64;
+    }
+
+    fn erase_character(&mut self, key: u8, echo: &mut Vec<u8>) {
+        let Some(erased) = self.pop_character() else { return };
+        if !self.local(ECHO) {
+            return;
+        }
+        if self.local(ECHOE) { self.rub_out(&erased, echo) } else { self.echo(key, echo) }
+    }
+
+    fn erase_word(&mut self, key: u8, echo: &mut Vec<u8>) {
+        let is_word = |bytes: &[u8]| {
+            bytes.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80)
+        };
+        let mut seen_word = false;
+        loop {
+            let Some(last) = self.peek_character() else { break };
+            if is_word(&last) {
+                seen_word = true;
+            } else if seen_word {
+                break;
+            }
+            self.erase_character(key, echo);
+        }
+    }
+
+    fn kill_line(&mut self, key: u8, echo: &mut Vec<u8>) {
+        if !self.local(ECHO) {
+            self.editing.clear();
+            return;
+        }
+        if self.local(ECHOK) && self.local(ECHOKE) && self.local(ECHOE) {
+            while !self.editing.is_empty() {
+                self.erase_character(key, echo);
+            }
+            return;
+        }
+        self.editing.clear();
+        self.echo(key, echo);
+        if self.local(ECHOK) {
+            self.output_byte(b'\n', echo);
+        }
+    }
+
+    fn peek_character(&self) -> Option<Vec<u8>> {
+        let mut start = self.editing.len().checked_sub(1)?;
+        if self.input(IUTF8) {
+            while start > 0 && self.editing[start] & 0xc0 == 0x80 {
+                start -= 1;
+            }
+        }
+        Some(self.editing[start..].to_vec())
+    }
+
+    fn pop_character(&mut self) -> Option<Vec<u8>> {
+        let character = self.peek_character()?;
+        self.editing.truncate(self.editing.len() - character.len());
+        Some(character)
+    }
+
+    /// Takes a character off the screen.
+    fn rub_out(&mut self, character: &[u8], echo: &mut Vec<u8>) {
+        let first = character.first().copied().unwrap_or(0);
+        let width = match first {
+            b'\t' => {
+                let target = self.width_of_editing();
+                self.column.saturating_sub(self.edit_column + target)
+            }
+            byte if byte.is_ascii_control() && self.local(ECHOCTL) => 2,
+            byte if byte.is_ascii_control() => 0,
+            _ => 1,
+        };
+        let is_tab = first == b'\t';
+        for _ in 0..width {
+            echo.extend_from_slice(if is_tab { b"\x08" } else { b"\x08 \x08" });
+        }
+        self.column = self.column.saturating_sub(width);
+    }
+
+    /// Columns the line being edited takes, from its start column on.
+    fn width_of_editing(&self) -> usize {
+        let mut column = self.edit_column;
+        for &byte in &self.editing {
+            column += match byte {
+                b'\t' => 8 - column % 8,
+                byte if byte.is_ascii_control() && self.local(ECHOCTL) => 2,
+                byte if byte.is_ascii_control() => 0,
+                byte if self.is_continuation(byte) => 0,
+                _ => 1,
+            };
+        }
+        column - self.edit_column
+    }
+
+    /// Echoes a byte: control characters as `^X` if the settings say so.
+    fn echo(&mut self, byte: u8, echo: &mut Vec<u8>) {
+        if self.local(ECHOCTL) && byte.is_ascii_control() && byte != b'\t' && byte != b'\n' {
+            echo.extend_from_slice(&[b'^', byte ^ 0x40]);
+            self.column += 2;
+        } else {
+            self.output_byte_if_processed(byte, echo);
+        }
+    }
+
+    fn output_byte_if_processed(&mut self, byte: u8, out: &mut Vec<u8>) {
+        if self.output_flag(OPOST) { self.output_byte(byte, out) } else { out.push(byte) }
+    }
+
+    fn is_continuation(&self, byte: u8) -> bool {
+        self.input(IUTF8) && byte & 0xc0 == 0x80
+    }
+
+    fn signal_of(&self, byte: u8) -> Option<Signal> {
+        let keys = [(VINTR, Signal::SIGINT), (VQUIT, Signal::SIGQUIT), (VSUSP, Signal::SIGTSTP)];
+        keys.into_iter().find(|&(key, _)| self.is_key(byte, key)).map(|(_, signal)| signal)
+    }
+
+    /// Whether `byte` is the key in slot `index`; 0 in a slot disables it.
+    fn is_key(&self, byte: u8, index: usize) -> bool {
+        let key = self.termios.c_cc[index];
+        key != 0 && key == byte
+    }
+
+    fn input(&self, flag: u32) -> bool {
+        self.termios.c_iflag & flag != 0
+    }
+
+    fn output_flag(&self, flag: u32) -> bool {
+        self.termios.c_oflag & flag != 0
+    }
+
+    fn local(&self, flag: u32) -> bool {
+        self.termios.c_lflag & flag != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Typed {
+        discipline: LineDiscipline,
+        echo: Vec<u8>,
+        signals: Vec<Signal>,
+    }
+
+    fn typed(keys: &[u8]) -> Typed {
+        typed_with(LineDiscipline::new(), keys)
+    }
+
+    fn typed_with(mut discipline: LineDiscipline, keys: &[u8]) -> Typed {
+        let (mut echo, mut signals) = (Vec::new(), Vec::new());
+        for &key in keys {
+            signals.extend(discipline.receive(key, &mut echo).signal);
+        }
+        Typed { discipline, echo, signals }
+    }
+
+    #[test]
+    fn a_line_is_readable_when_it_ends_and_reads_stop_at_its_end() {
+        let mut typed = typed(b"one\rtwo\rthr");
+        assert_eq!(typed.echo, b"one\r\ntwo\r\nthr");
+        assert_eq!(typed.discipline.readable_len(), 8);
+        assert_eq!(typed.discipline.read(100), b"one\n");
+        assert_eq!(typed.discipline.read(2), b"tw");
+        assert_eq!(typed.discipline.read(100), b"o\n");
+        assert!(!typed.discipline.has_input(1));
+    }
+
+    #[test]
+    fn end_of_file_ends_a_line_without_a_byte() {
+        let mut typed = typed(b"ab\x04\x04");
+        assert_eq!(typed.echo, b"ab");
+        assert_eq!(typed.discipline.read(10), b"ab");
+        assert!(typed.discipline.has_input(1));
+        assert_eq!(typed.discipline.read(10), b"");
+        assert!(!typed.discipline.has_input(1));
+    }
+
+    #[test]
+    fn erasing_rubs_out_what_was_echoed() {
+        let mut typed = typed(b"ab\x7fc\x01\x7f\n");
+        assert_eq!(typed.echo, b"ab\x08 \x08c^A\x08 \x08\x08 \x08\r\n");
+        assert_eq!(typed.discipline.read(10), b"ac\n");
+    }
+
+    #[test]
+    fn erasing_a_tab_goes_back_to_where_it_began() {
+        let mut typed = typed(b"a\t\x7fb\n");
+        assert_eq!(typed.echo, b"a\t\x08\x08\x08\x08\x08\x08\x08b\r\n");
+        assert_eq!(typed.discipline.read(10), b"ab\n");
+    }
+
+    #[test]
+    fn words_and_lines_can_be_erased() {
+        let mut typed = typed(b"one two  \x17X\n");
+        assert_eq!(typed.discipline.read(20), b"one X\n");
+        let mut typed = typed_with(LineDiscipline::new(), b"gone\x15new\n");
+        assert_eq!(typed.discipline.read(20), b"new\n");
+    }
+
+    #[test]
+    fn signal_keys_raise_signals_and_drop_input() {
+        let mut typed = typed(b"abc\x03x\n\x1a\x1c");
+        assert_eq!(typed.signals, [Signal::SIGINT, Signal::SIGTSTP, Signal::SIGQUIT]);
+        assert_eq!(typed.echo, b"abc^Cx\r\n^Z^\\");
+        assert_eq!(typed.discipline.read(10), b"");
+    }
+
+    #[test]
+    fn the_next_key_can_be_taken_literally() {
+        let mut typed = typed(b"\x16\x03\n");
+        assert!(typed.signals.is_empty());
+        assert_eq!(typed.discipline.read(10), b"\x03\n");
+    }
+
+    #[test]
+    fn raw_mode_passes_everything_on_at_once() {
+        let mut discipline = LineDiscipline::new();
+        let mut raw = *discipline.termios();
+        raw.c_iflag = 0;
+        raw.c_oflag = 0;
+        raw.c_lflag = 0;
+        discipline.set_termios(raw);
+        let mut typed = typed_with(discipline, b"a\x03\r\x04");
+        assert!(typed.signals.is_empty());
+        assert_eq!(typed.echo, b"");
+        assert!(typed.discipline.has_input(4));
+        assert!(!typed.discipline.has_input(5));
+        assert_eq!(typed.discipline.read(10), b"a\x03\r\x04");
+    }
+
+    #[test]
+    fn changing_modes_keeps_what_was_typed() {
+        let mut typed = typed(b"half");
+        let mut raw = *typed.discipline.termios();
+        raw.c_lflag &= !ICANON;
+        typed.discipline.set_termios(raw);
+        assert_eq!(typed.discipline.read(2), b"ha");
+        raw.c_lflag |= ICANON;
+        typed.discipline.set_termios(raw);
+        assert_eq!(typed.discipline.read(10), b"lf");
+    }
+
+    #[test]
+    fn output_is_translated() {
+        let mut discipline = LineDiscipline::new();
+        let mut out = Vec::new();
+        discipline.output(b"a\tb\n", &mut out);
+        assert_eq!(out, b"a\tb\r\n");
+        let mut expanding = *discipline.termios();
+        expanding.c_oflag |= XTABS;
+        discipline.set_termios(expanding);
+        out.clear();
+        discipline.output(b"a\tb\n", &mut out);
+        assert_eq!(out, b"a       b\r\n");
+    }
+
+    #[test]
+    fn flow_control_keys_are_not_input() {
+        let mut discipline = LineDiscipline::new();
+        let mut echo = Vec::new();
+        assert_eq!(discipline.receive(0x13, &mut echo).flow, Some(true));
+        assert_eq!(discipline.receive(0x11, &mut echo).flow, Some(false));
+        assert!(echo.is_empty());
+    }
+
+    #[test]
+    fn a_full_queue_takes_no_more_but_still_ends_lines() {
+        let mut typed = typed(&[b'x'; CAPACITY + 100]);
+        assert_eq!(typed.discipline.room(), 0);
+        let mut echo = Vec::new();
+        assert!(typed.discipline.receive(b'\n', &mut echo).readable);
+        assert_eq!(typed.discipline.read(2 * CAPACITY).len(), CAPACITY);
+    }
+
+    #[test]
+    fn a_whole_utf8_character_is_erased() {
+        let mut discipline = LineDiscipline::new();
+        let mut termios = *discipline.termios();
+        termios.c_iflag |= IUTF8;
+        discipline.set_termios(termios);
+        let mut typed = typed_with(discipline, "aé\x7f\n".as_bytes());
+        assert_eq!(typed.discipline.read(10), b"a\n");
+    }
+}

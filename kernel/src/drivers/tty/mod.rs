@@ -1,0 +1,16 @@
+//! Terminals: the line discipline, what is the same for every terminal, and the two kinds there are.
+//!
+//! ```text
+//!   program --write--> terminal --OPOST--> driver (serial port, or the master of a pseudo-terminal)
+//!   program <--read--- terminal <--keys--- driver
+//!                         |
+//!                         +-- signals to the foreground process group of the session
+//! ```
+
+pub mod console;
+pub mod job_control;
+pub mod line_discipline;
+pub mod pty;
+pub mod terminal;
+
+pub use terminal::{Driver, Terminal};

@@ -1,0 +1,373 @@
+//! Pseudo-terminals (pty(7)): a terminal whose device is another open file, the master.
+//!
+//! What programs write to the slave waits in the master's buffer; what is written to the master is typed into the
+//! slave. Closing the master hangs the slave up; when the last slave is closed, the master reads `EIO`.
+
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+
+use hal::sync::{Once, SpinLock};
+use hal::user::UserPtr;
+use linux_abi::errno::Errno;
+use linux_abi::ioctl::*;
+use linux_abi::signal::Signal;
+use linux_abi::termios::{
+    EXTPROC, IXON, TIOCPKT_DOSTOP, TIOCPKT_FLUSHWRITE, TIOCPKT_IOCTL, TIOCPKT_NOSTOP, Termios, VSTART, VSTOP,
+};
+
+use super::terminal::{Driver, Terminal};
+use crate::fs::vfs::{DeviceNumber, File, IoFlags, OpenFile, PollEvents};
+use crate::lock_order;
+use crate::scheduler::wait::{PollTable, WaitQueue};
+use crate::uio::{Sink, Source};
+
+/// Major number of slaves.
+pub const SLAVE_MAJOR: u32 = 136;
+/// Most pseudo-terminals at one time (`/proc/sys/kernel/pty/max`).
+pub const MAX: usize = 4096;
+/// Bytes of output that wait for the master.
+const CAPACITY: usize = 16 * 1024;
+
+/// What the two sides share.
+struct Pair {
+    index: usize,
+    output: SpinLock<VecDeque<u8>>,
+    is_locked: AtomicBool,
+    is_packet_mode: AtomicBool,
+    packet_events: AtomicU8,
+    slaves: AtomicUsize,
+    was_opened: AtomicBool,
+    master_readers: WaitQueue,
+    master_writers: WaitQueue,
+    slave: Once<Weak<Terminal>>,
+}
+
+/// The slots of `/dev/pts`.
+static PAIRS: SpinLock<Vec<Option<Arc<Master>>>> = SpinLock::new(lock_order::PTY_TABLE, Vec::new());
+
+/// The master's side.
+pub struct Master {
+    pair: Arc<Pair>,
+    slave: Arc<Terminal>,
+}
+
+/// An open master; dropping the last one ends the pair.
+pub struct MasterFile(Arc<Master>);
+
+/// An open slave.
+pub struct SlaveFile {
+    master: Arc<Master>,
+}
+
+/// Makes a pair (`open("/dev/ptmx")`); its slave is locked until `TIOCSPTLCK` unlocks it.
+///
+/// # Errors
+/// `ENOSPC`: [`MAX`] pairs exist.
+pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
+    let mut pairs = PAIRS.lock();
+    let index = pairs.iter().position(Option::is_none).unwrap_or(pairs.len());
+    if index >= MAX {
+        return Err(Errno::ENOSPC);
+    }
+    let pair = Arc::new(Pair {
+        index,
+        output: SpinLock::new(lock_order::PTY_OUTPUT, VecDeque::new()),
+        is_locked: AtomicBool::new(true),
+        is_packet_mode: AtomicBool::new(false),
+        packet_events: AtomicU8::new(0),
+        slaves: AtomicUsize::new(0),
+        was_opened: AtomicBool::new(false),
+        master_readers: WaitQueue::new(),
+        master_writers: WaitQueue::new(),
+        slave: Once::new(),
+    });
+    let slave = Terminal::new(DeviceNumber::new(SLAVE_MAJOR, index as u32), pair.clone());
+    // The pair is new: nobody has set it.
+    let _ = pair.slave.set(Arc::downgrade(&slave));
+    let master = Arc::new(Master { pair, slave });
+    if index == pairs.len() {
+        pairs.push(None);
+    }
+    pairs[index] = Some(master.clone());
+    Ok(Arc::new(MasterFile(master)))
+}
+
+/// Opens slave `index` (`/dev/pts/N`).
+///
+/// # Errors
+/// - `ENXIO`: there is no such pair.
+/// - `EIO`: it is locked, or its master has been closed.
+pub fn open_slave(index: usize, without_controlling: bool) -> Result<Arc<SlaveFile>, Errno> {
+    let master = find(index).ok_or(Errno::ENXIO)?;
+    if master.pair.is_locked.load(Ordering::Acquire) || master.slave.is_hung_up() {
+        return Err(Errno::EIO);
+    }
+    Ok(master.open_slave(without_controlling))
+}
+
+/// The slave of pair `index`.
+pub fn slave(index: usize) -> Option<Arc<Terminal>> {
+    find(index).map(|master| master.slave.clone())
+}
+
+/// The numbers of the pairs that exist.
+pub fn indices() -> Vec<usize> {
+    let pairs = PAIRS.lock();
+    pairs.iter().enumerate().filter_map(|(index, pair)| pair.as_ref().map(|_| index)).collect()
+}
+
+fn find(index: usize) -> Option<Arc<Master>> {
+    PAIRS.lock().get(index)?.clone()
+}
+
+impl Master {
+    fn open_slave(self: &Arc<Self>, without_controlling: bool) -> Arc<SlaveFile> {
+        self.pair.slaves.fetch_add(1, Ordering::AcqRel);
+        self.pair.was_opened.store(true, Ordering::Release);
+        self.slave.opened(without_controlling);
+        Arc::new(SlaveFile { master: self.clone() })
+    }
+}
+
+impl Pair {
+    fn has_lost_slaves(&self) -> bool {
+        self.was_opened.load(Ordering::Acquire) && self.slaves.load(Ordering::Acquire) == 0
+    }
+
+    fn packet_event(&self, event: u8) {
+        if self.is_packet_mode.load(Ordering::Relaxed) {
+            self.packet_events.fetch_or(event, Ordering::AcqRel);
+            self.master_readers.wake_all();
+        }
+    }
+
+    /// What the master reads next: a packet of events, or data behind a zero byte in packet mode, or data.
+    fn next_for_master(&self, limit: usize) -> Option<Vec<u8>> {
+        let is_packet_mode = self.is_packet_mode.load(Ordering::Relaxed);
+        if is_packet_mode {
+            let events = self.packet_events.swap(0, Ordering::AcqRel);
+            if events != 0 {
+                return Some(Vec::from([events]));
+            }
+        }
+        let mut output = self.output.lock();
+        if output.is_empty() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        if is_packet_mode {
+            bytes.push(0);
+        }
+        let count = output.len().min(limit - bytes.len());
+        bytes.extend(output.drain(..count));
+        Some(bytes)
+    }
+}
+
+impl Driver for Pair {
+    fn write(&self, bytes: &[u8]) -> usize {
+        let mut output = self.output.lock();
+        let count = bytes.len().min(CAPACITY - output.len());
+        output.extend(&bytes[..count]);
+        drop(output);
+        if count > 0 {
+            self.master_readers.wake_all();
+        }
+        count
+    }
+
+    fn has_room(&self) -> bool {
+        self.output.lock().len() < CAPACITY
+    }
+
+    fn discard(&self) {
+        self.output.lock().clear();
+        self.packet_event(TIOCPKT_FLUSHWRITE);
+        if let Some(slave) = self.slave.get().and_then(Weak::upgrade) {
+            slave.output_drained();
+        }
+    }
+
+    fn settings_changed(&self, termios: &Termios) {
+        let is_usual =
+            termios.c_iflag & IXON != 0 && termios.c_cc[VSTART] == 0x11 && termios.c_cc[VSTOP] == 0x13;
+        self.packet_event(if is_usual { TIOCPKT_DOSTOP } else { TIOCPKT_NOSTOP });
+        if termios.c_lflag & EXTPROC != 0 {
+            self.packet_event(TIOCPKT_IOCTL);
+        }
+    }
+
+    fn input_drained(&self) {
+        self.master_writers.wake_all();
+    }
+}
+
+impl MasterFile {
+    /// The number of the pair: its slave is `/dev/pts/N`.
+    pub fn index(&self) -> usize {
+        self.0.pair.index
+    }
+}
+
+impl Drop for MasterFile {
+    fn drop(&mut self) {
+        let gone = PAIRS.lock().get_mut(self.0.pair.index).and_then(Option::take);
+        self.0.slave.hang_up();
+        drop(gone);
+    }
+}
+
+impl Drop for SlaveFile {
+    fn drop(&mut self) {
+        let pair = &self.master.pair;
+        if pair.slaves.fetch_sub(1, Ordering::AcqRel) == 1 {
+            pair.master_readers.wake_all();
+            pair.master_writers.wake_all();
+        }
+    }
+}
+
+impl File for MasterFile {
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn read(&self, _position: &mut u64, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
+        let pair = &self.0.pair;
+        let limit = sink.remaining().min(4096);
+        if limit == 0 {
+            return Ok(0);
+        }
+        let take = || {
+            if let Some(bytes) = pair.next_for_master(limit) {
+                return Some(Ok(bytes));
+            }
+            pair.has_lost_slaves().then_some(Err(Errno::EIO))
+        };
+        let bytes = if flags.contains(IoFlags::NONBLOCK) {
+            take().ok_or(Errno::EAGAIN)??
+        } else {
+            pair.master_readers.wait_interruptible(take)??
+        };
+        self.0.slave.output_drained();
+        sink.put(&bytes)
+    }
+
+    fn write(&self, _position: &mut u64, source: &mut Source<'_>, flags: IoFlags) -> Result<usize, Errno> {
+        let (pair, slave) = (&self.0.pair, &self.0.slave);
+        let mut done = 0;
+        let mut chunk = [0; 256];
+        while source.remaining() > 0 {
+            if pair.has_lost_slaves() {
+                return if done > 0 { Ok(done) } else { Err(Errno::EIO) };
+            }
+            let room = || {
+                let room = slave.input_room();
+                (room > 0 || pair.has_lost_slaves()).then_some(room.max(1))
+            };
+            let outcome = if flags.contains(IoFlags::NONBLOCK) {
+                room().ok_or(Errno::EAGAIN)
+            } else {
+                pair.master_writers.wait_interruptible(room)
+            };
+            let len = match outcome {
+                Ok(room) => room.min(chunk.len()).min(source.remaining()),
+                Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
+            };
+            let taken = match source.take(&mut chunk[..len]) {
+                Ok(taken) => taken,
+                Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
+            };
+            slave.receive(&chunk[..taken]);
+            done += taken;
+        }
+        Ok(done)
+    }
+
+    fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
+        let pair = &self.0.pair;
+        if let Some(table) = table {
+            table.register(&pair.master_readers);
+            table.register(&pair.master_writers);
+        }
+        let mut events = PollEvents::empty();
+        if !pair.output.lock().is_empty() {
+            events |= PollEvents::READABLE;
+        }
+        if pair.packet_events.load(Ordering::Acquire) != 0 {
+            events |= PollEvents::READABLE | PollEvents::PRI;
+        }
+        if pair.has_lost_slaves() {
+            events |= PollEvents::HUP;
+        }
+        if self.0.slave.input_room() > 0 {
+            events |= PollEvents::WRITABLE;
+        }
+        events
+    }
+
+    fn ioctl(&self, open: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
+        let (pair, slave) = (&self.0.pair, &self.0.slave);
+        if let Some(outcome) = slave.common_ioctl(command, argument, true) {
+            return outcome;
+        }
+        let flag_in = || Ok::<_, Errno>(UserPtr::<i32>::new(argument).read()? != 0);
+        let flag_out = |flag: bool| Ok(UserPtr::<i32>::new(argument).write(&i32::from(flag)).map(|()| 0)?);
+        match command {
+            TIOCGPTN => {
+                UserPtr::<u32>::new(argument).write(&(pair.index as u32))?;
+                Ok(0)
+            }
+            TIOCSPTLCK => {
+                pair.is_locked.store(flag_in()?, Ordering::Release);
+                Ok(0)
+            }
+            TIOCGPTLCK => flag_out(pair.is_locked.load(Ordering::Acquire)),
+            TIOCPKT => {
+                pair.is_packet_mode.store(flag_in()?, Ordering::Release);
+                pair.packet_events.store(0, Ordering::Release);
+                Ok(0)
+            }
+            TIOCGPKT => flag_out(pair.is_packet_mode.load(Ordering::Acquire)),
+            TIOCSIG => {
+                let signal = Signal::new(argument as u32).ok_or(Errno::EINVAL)?;
+                if !matches!(signal, Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTSTP) {
+                    return Err(Errno::EINVAL);
+                }
+                slave.jobs.signal_foreground(signal);
+                Ok(0)
+            }
+            FIONREAD => {
+                let len = pair.output.lock().len() as i32;
+                UserPtr::<i32>::new(argument).write(&len)?;
+                Ok(0)
+            }
+            // Settings set through the master are the slave's; job control does not apply to the master's side.
+            _ => slave.ioctl(open, command, argument),
+        }
+    }
+}
+
+impl File for SlaveFile {
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn read(&self, position: &mut u64, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
+        self.master.slave.read(position, sink, flags)
+    }
+
+    fn write(&self, position: &mut u64, source: &mut Source<'_>, flags: IoFlags) -> Result<usize, Errno> {
+        self.master.slave.write(position, source, flags)
+    }
+
+    fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
+        self.master.slave.poll(table)
+    }
+
+    fn ioctl(&self, open: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
+        self.master.slave.ioctl(open, command, argument)
+    }
+}

@@ -1,0 +1,120 @@
+//! Where `hal` meets the kernel: the calls it makes upwards, and the boot sequence.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::sync::atomic::AtomicU32;
+
+use alloc::sync::Arc;
+
+use hal::Error;
+use hal::addr::FrameNumber;
+use hal::boot::BootInfo;
+use hal::frame::Frame;
+use hal::heap::Slot;
+use hal::task::{SyscallFrame, UserRegs, Work};
+use hal::upcall::{Kernel, PageFault, UserException};
+
+use crate::command_line::CommandLine;
+use crate::memory::heap::hybrid_allocator;
+use crate::memory::physical::buddy_allocator;
+use crate::process::faults;
+use crate::scheduler::Thread;
+use crate::{drivers, fs, init, klog, memory, process, scheduler, syscall, time, uts};
+
+/// The kernel, as `hal` knows it.
+pub struct Exo;
+
+hal::entry!(Exo);
+
+impl Kernel for Exo {
+    type Thread = Thread;
+
+    fn boot(info: BootInfo) -> ! {
+        boot(info);
+        scheduler::run()
+    }
+
+    fn secondary_boot() -> ! {
+        scheduler::run_secondary()
+    }
+
+    fn alloc_frames(order: u8) -> Option<Frame> {
+        buddy_allocator::alloc_block(order)
+    }
+
+    fn free_frames(first: FrameNumber, order: u8) {
+        buddy_allocator::free_block(first, order);
+    }
+
+    fn heap_alloc(layout: Layout) -> Option<Slot> {
+        hybrid_allocator::alloc(layout)
+    }
+
+    fn heap_free(slot: Slot) {
+        hybrid_allocator::free(slot);
+    }
+
+    fn syscall(frame: &mut SyscallFrame) -> isize {
+        syscall::dispatch(frame)
+    }
+
+    fn exit_to_user(regs: &mut UserRegs, work: Work) {
+        process::exit_to_user(regs, work);
+    }
+
+    fn page_fault(fault: &PageFault) -> Result<(), Error> {
+        faults::page_fault(fault)
+    }
+
+    fn user_exception(exception: &UserException, regs: &mut UserRegs) {
+        faults::user_exception(exception, regs);
+    }
+
+    fn timer_interrupt() {
+        time::clock_event::interrupt();
+    }
+
+    fn reschedule_interrupt() {
+        scheduler::reschedule_interrupt();
+    }
+
+    fn mutex_wait(word: &AtomicU32, expected: u32) {
+        scheduler::mutex_wait(word, expected);
+    }
+
+    fn mutex_wake(word: &AtomicU32, n: usize) {
+        scheduler::mutex_wake(word, n);
+    }
+
+    fn panic_report(out: &mut dyn fmt::Write) {
+        klog::report(out);
+    }
+
+    fn panic_timeout() -> Option<i32> {
+        init::command_line().map(|line| line.panic_seconds)
+    }
+}
+
+/// Bytes of the stack of the thread that starts process 1.
+const INIT_STACK_BYTES: usize = 32 * 1024;
+
+/// Brings the system up to the point where process 1 is ready to run; the caller's thread becomes the idle thread.
+pub fn boot(info: BootInfo) {
+    memory::init(); // the buddy allocator takes over all free RAM; from here on there is a heap
+    let line = Arc::new(CommandLine::parse(info.command_line));
+    klog::init(line.log_level);
+    log::info!("{}", uts::banner().trim_end());
+    log::info!("Command line: {}", alloc::string::String::from_utf8_lossy(info.command_line));
+    init::remember(info.command_line, line.clone());
+    scheduler::init(); // this context becomes the idle thread of the boot CPU
+    scheduler::service::start().expect("memory for the service thread"); // runs deferred timers, buries the dead
+    syscall::init(); // the table of calls
+    fs::init(); // an empty root
+    drivers::init(&line.consoles); // serial console, terminals
+    hal::cpu::start_secondaries(); // the other CPUs enter their idle threads
+    let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);
+    process::start::remember_boot(entry_tsc, line.boot_report);
+    scheduler::SCHEDULER
+        .spawn("init", move || init::start(&line, initramfs), INIT_STACK_BYTES)
+        .expect("memory for the first thread");
+}

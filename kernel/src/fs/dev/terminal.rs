@@ -1,0 +1,60 @@
+//! Terminals as devices (tty(4), console(4), pts(4)): which terminal an open means.
+
+use alloc::sync::Arc;
+
+use linux_abi::errno::Errno;
+use linux_abi::open::OpenFlags;
+
+use super::{FIRST_SERIAL, TERMINAL_MAJOR};
+use crate::drivers::serial;
+use crate::drivers::tty::{console, pty};
+use crate::fs::vfs::{DeviceNumber, File, OpenRequest};
+use crate::process::tree;
+use crate::scheduler;
+
+/// Whether the open leaves the caller's session without a controlling terminal: it says so, or does not read.
+fn is_without_controlling(request: &OpenRequest) -> bool {
+    request.flags.contains(OpenFlags::O_NOCTTY) || !request.reads()
+}
+
+/// Opens `/dev/tty`: the terminal of the caller's session.
+pub(super) fn open_controlling() -> Result<Arc<dyn File>, Errno> {
+    let terminal = tree::terminal_of_session(console::controlling_session()?).ok_or(Errno::ENXIO)?;
+    let number = DeviceNumber(u32::try_from(terminal.device()).map_err(|_| Errno::ENXIO)?);
+    drop(terminal);
+    match number.major() {
+        TERMINAL_MAJOR => find_serial(number).map(|terminal| terminal as Arc<dyn File>),
+        pty::SLAVE_MAJOR => Ok(pty::open_slave(number.minor() as usize, true)?),
+        _ => Err(Errno::ENXIO),
+    }
+}
+
+/// Opens `/dev/console`, which never becomes a controlling terminal by being opened.
+pub(super) fn open_console() -> Result<Arc<dyn File>, Errno> {
+    Ok(console::console().ok_or(Errno::ENODEV)?)
+}
+
+/// Opens a serial terminal.
+pub(super) fn open_serial(number: DeviceNumber, request: &OpenRequest) -> Result<Arc<dyn File>, Errno> {
+    let terminal = find_serial(number)?;
+    terminal.opened(is_without_controlling(request));
+    Ok(terminal)
+}
+
+fn find_serial(number: DeviceNumber) -> Result<Arc<crate::drivers::tty::Terminal>, Errno> {
+    let index = number.minor().checked_sub(FIRST_SERIAL).ok_or(Errno::ENXIO)?;
+    serial::terminal(index as usize).ok_or(Errno::ENXIO)
+}
+
+/// Opens `/dev/ptmx`: a new pair, whose slave belongs to the caller.
+pub(super) fn open_master() -> Result<Arc<dyn File>, Errno> {
+    let current = scheduler::current();
+    current.user.as_ref().ok_or(Errno::ENXIO)?;
+    let master = pty::open_master()?;
+    Ok(master)
+}
+
+/// Opens the slave of a pair.
+pub(super) fn open_slave(number: DeviceNumber, request: &OpenRequest) -> Result<Arc<dyn File>, Errno> {
+    Ok(pty::open_slave(number.minor() as usize, is_without_controlling(request))?)
+}

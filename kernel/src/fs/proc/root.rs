@@ -1,0 +1,131 @@
+//! The root of procfs: files about the system, and a directory for each process.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hal::sync::Once;
+use linux_abi::errno::Errno;
+use linux_abi::statfs::PROC_SUPER_MAGIC;
+
+use super::node::{self, Common, Directory, Link};
+use super::process::{self, Subject, parse_id, report_ids};
+use super::{sysctl, system};
+use crate::fs::vfs::{
+    DeviceNumber, DirectorySink, FIRST_ENTRY, FileSystem, FileSystemType, FileType, Inode, InodeState,
+    LinkTarget, Metadata, MountRequest, Usage, new_anonymous_device,
+};
+use crate::process::{Pid, tree};
+use crate::scheduler;
+
+/// The type `mount -t proc` names.
+pub static TYPE: FileSystemType = FileSystemType { name: "proc", needs_no_device: true, mount };
+
+/// There is one procfs, however often it is mounted.
+static PROC: Once<Arc<ProcFs>> = Once::new();
+
+struct ProcFs {
+    device: DeviceNumber,
+    root: Arc<Root>,
+}
+
+fn mount(_request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno> {
+    let make = || {
+        let device = node::device_or(new_anonymous_device);
+        Arc::new(ProcFs { device, root: Arc::new(Root::new()) })
+    };
+    Ok(PROC.get_or_init(make).clone())
+}
+
+impl FileSystem for ProcFs {
+    fn type_name(&self) -> &'static str {
+        TYPE.name
+    }
+
+    fn device(&self) -> DeviceNumber {
+        self.device
+    }
+
+    fn root(&self) -> Arc<dyn Inode> {
+        self.root.clone()
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of_pseudo(PROC_SUPER_MAGIC)
+    }
+}
+
+/// The root directory.
+struct Root {
+    common: Common,
+    system: Directory,
+}
+
+const OWNER: (u32, u32) = (0, 0);
+const ROOT_NUMBER: u64 = 1;
+
+impl Root {
+    fn new() -> Self {
+        let common = || Common::new(ROOT_NUMBER, FileType::Directory, 0o555, OWNER);
+        let link = |index: u64, text: fn() -> Result<Vec<u8>, Errno>| {
+            let common = Common::new(node::inode_number(1 << 42, index), FileType::Symlink, 0o777, OWNER);
+            Link::new(common, move || text().map(|text| LinkTarget::Text(text.into()))) as Arc<dyn Inode>
+        };
+        let system = system::files(Directory::new(common()))
+            .with("sys", FileType::Directory, || Some(sysctl::directory()))
+            .with("self", FileType::Symlink, move || Some(link(0, self_text)))
+            .with("thread-self", FileType::Symlink, move || Some(link(1, thread_self_text)))
+            .with("mounts", FileType::Symlink, move || Some(link(2, || Ok(b"self/mounts".to_vec()))));
+        Self { common: common(), system }
+    }
+
+    /// Positions of processes come after those of the system's files.
+    fn first_process_position(&self) -> u64 {
+        FIRST_ENTRY + self.system.len() as u64
+    }
+}
+
+fn self_text() -> Result<Vec<u8>, Errno> {
+    let current = scheduler::current();
+    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
+    Ok(alloc::format!("{}", user.process.pid).into_bytes())
+}
+
+fn thread_self_text() -> Result<Vec<u8>, Errno> {
+    let current = scheduler::current();
+    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
+    Ok(alloc::format!("{}/task/{}", user.process.pid, current.tid()).into_bytes())
+}
+
+impl Inode for Root {
+    fn metadata(&self) -> Metadata {
+        let mut metadata = self.common.metadata();
+        metadata.link_count = 2 + tree::lock().iter_nodes().count() as u32;
+        metadata
+    }
+
+    fn state(&self) -> &InodeState {
+        self.common.state()
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
+        if let Some(pid) = parse_id(name) {
+            let subject = Subject::process(pid).ok_or(Errno::ENOENT)?;
+            return Ok(process::directory(subject));
+        }
+        self.system.find(name).ok_or(Errno::ENOENT)
+    }
+
+    fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
+        if self.system.report(from, sink).is_break() {
+            return Ok(());
+        }
+        let pids: Vec<Pid> = tree::all_processes().iter().map(|process| process.pid).collect();
+        // Whether the reader wants more does not matter at the end of the directory.
+        let _ = report_ids(&pids, from, self.first_process_position(), sink);
+        Ok(())
+    }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,94 @@
+//! Process 1: unpacks the initial RAM file system, opens the console, finds a program and starts it.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hal::boot::BootModule;
+use linux_abi::errno::Errno;
+
+use crate::command_line::CommandLine;
+use crate::fs;
+use crate::process::exec::Strings;
+use crate::process::start::start_first_process;
+
+/// Programs tried, in this order, when neither the command line nor `/init` names one.
+const FALLBACKS: [&str; 4] = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
+
+/// Turns the boot thread's work into process 1. Returns once it is ready to run.
+///
+/// # Panics
+/// When no program can be started: the message says what was tried, and `panic=` decides what happens next.
+pub fn start(command_line: &CommandLine, initramfs: Option<BootModule>) {
+    let had_initramfs = initramfs.is_some();
+    match initramfs {
+        Some(module) => {
+            if let Err(error) = fs::initramfs::unpack(module.bytes()) {
+                log::error!("Initramfs unpacking failed: {error}");
+            }
+        }
+        None => log::warn!("no initramfs: the root file system is empty"),
+    }
+    fs::prepare_root();
+
+    let early = command_line.rdinit.as_deref().unwrap_or("/init");
+    match try_start(command_line, early) {
+        Ok(()) => return,
+        Err(errno) if command_line.rdinit.is_some() || errno != Errno::ENOENT => {
+            log::warn!("check access for rdinit={early} failed: {errno}, ignoring");
+        }
+        Err(_) => {}
+    }
+    if let Some(root) = &command_line.root {
+        log::error!("root={root}: there is no block device to mount it from");
+    }
+    if let Some(init) = &command_line.init {
+        match try_start(command_line, init) {
+            Ok(()) => return,
+            Err(errno) => panic!("Requested init {init} failed (error {}).", -errno.number()),
+        }
+    }
+    for candidate in FALLBACKS {
+        match try_start(command_line, candidate) {
+            Ok(()) => return,
+            Err(Errno::ENOENT) => {}
+            Err(errno) => log::error!(
+                "Starting init: {candidate} exists but couldn't execute it (error {})",
+                -errno.number()
+            ),
+        }
+    }
+    if had_initramfs {
+        panic!("No working init found.  Try passing init= option to kernel.");
+    }
+    panic!("No working init found: no initramfs was given. Pass one with -initrd FILE.");
+}
+
+fn try_start(command_line: &CommandLine, program: &str) -> Result<(), Errno> {
+    let bytes =
+        |strings: &[String]| -> Strings { strings.iter().map(|string| string.as_bytes().to_vec()).collect() };
+    let mut arguments: Strings = Vec::from([program.as_bytes().to_vec()]);
+    arguments.extend(bytes(&command_line.init_arguments));
+    let environment = bytes(&command_line.init_environment);
+    start_first_process(program.as_bytes(), arguments, environment)
+}
+
+/// Keeps the command line, as text and read, for `/proc/cmdline` and for options read later.
+pub fn remember(text: &'static [u8], command_line: Arc<CommandLine>) {
+    let _ = TEXT.set(text);
+    // A second boot in one process (tests) keeps the first line.
+    let _ = REMEMBERED.set(command_line);
+}
+
+/// The command line as the boot loader passed it.
+pub fn command_line_text() -> &'static [u8] {
+    TEXT.get().copied().unwrap_or_default()
+}
+
+/// The command line the kernel was booted with, read.
+pub fn command_line() -> Option<Arc<CommandLine>> {
+    REMEMBERED.get().cloned()
+}
+
+static TEXT: hal::sync::Once<&'static [u8]> = hal::sync::Once::new();
+static REMEMBERED: hal::sync::Once<Arc<CommandLine>> = hal::sync::Once::new();

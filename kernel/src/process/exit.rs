@@ -1,0 +1,140 @@
+//! The end of threads and processes (exit(2), exit_group(2), fatal signals).
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use hal::task::Work;
+use hal::user::UserPtr;
+use linux_abi::signal::Signal;
+
+use super::signal::send;
+use super::tree::{self, ExitRecord};
+use super::{Process, Times, UserThread};
+use crate::fs::vfs::{FileTable, FsContext};
+use crate::ipc::futex;
+use crate::scheduler::{self, Thread};
+
+/// Decides that every thread of `process` ends, and with which wait status. The first decision holds.
+pub fn begin_group_exit(process: &Process, status: i32) {
+    let mut shared = process.signals.lock();
+    if shared.group_exit.is_none() {
+        shared.group_exit = Some(status);
+    }
+    drop(shared);
+    for thread in process.threads() {
+        end_thread(&thread);
+    }
+    process.job_event.wake_all();
+}
+
+/// Whether the process has been told to end.
+pub fn is_ending(process: &Process) -> bool {
+    process.signals.lock().group_exit.is_some()
+}
+
+/// Makes one thread end on its way to user mode, waking it from any sleep that a fatal signal may interrupt.
+pub(super) fn end_thread(thread: &Arc<Thread>) {
+    thread.task.raise(Work::EXIT | Work::SIGNAL);
+    scheduler::interrupt_sleep(thread);
+}
+
+/// Marks the calling thread alone as ending with `status` (exit(2)); it ends on its way to user mode.
+pub fn exit_current(thread: &Arc<Thread>, user: &UserThread, status: i32) {
+    user.exit_status.store(status, Ordering::Relaxed);
+    thread.task.raise(Work::EXIT);
+}
+
+/// Ends the calling thread. Nothing of it but its kernel stack is in use any more when this is called.
+pub fn exit_thread() -> ! {
+    release_current();
+    scheduler::exit_current()
+}
+
+/// Gives back everything the calling thread holds and tells whoever waits for it.
+fn release_current() {
+    let thread = scheduler::current().arc();
+    let Some(user) = thread.user.as_ref() else { return };
+    let process = &user.process;
+
+    futex::exit_robust_list(user);
+    let clear_tid = user.clear_child_tid.swap(0, Ordering::Relaxed);
+    if clear_tid != 0 && process.thread_count() > 1 {
+        // The address is the program's; if it is bad, nobody can be waiting there.
+        if UserPtr::<u32>::new(clear_tid).write(&0).is_ok() {
+            futex::wake_address(clear_tid, 1);
+        }
+    }
+    release_vfork_parent(process);
+
+    let tid = thread.tid();
+    drop(user.set_files(Arc::new(FileTable::new())));
+    drop(user.set_fs(FsContext::new(crate::fs::root())));
+    process.finished.lock().0.add(&Times::of(&thread));
+    let is_last = process.remove_thread(&thread);
+    if !is_last || tid != process.pid {
+        drop(tree::lock().remove_thread(tid));
+    }
+    if is_last {
+        finish_process(process, user);
+    }
+    process.thread_event.wake_all();
+}
+
+/// Ends a process whose last thread is ending.
+fn finish_process(process: &Arc<Process>, last: &UserThread) {
+    process.timers.clear();
+    hal_leave_address_space(process);
+
+    if process.is_session_leader() {
+        give_up_terminal(process);
+    }
+    let uid = last.credentials().uid.real;
+    let status =
+        process.signals.lock().group_exit.unwrap_or_else(|| last.exit_status.load(Ordering::Relaxed));
+    let mut times = process.times();
+    times.add(&process.children_times());
+    if process.pid == 1 {
+        init_died(status);
+    }
+    let (leader, gone) = {
+        let mut tree = tree::lock();
+        let leader = tree.remove_thread(process.pid);
+        (leader, tree.finish(process, ExitRecord { status, uid, times }))
+    };
+    drop((leader, gone));
+}
+
+/// Takes the address space off the CPU, then lets go of it.
+fn hal_leave_address_space(process: &Process) {
+    scheduler::current().task.set_space(None);
+    let space = process.set_address_space(None);
+    drop(space);
+}
+
+/// Lets the parent of a vfork child go on.
+pub(super) fn release_vfork_parent(process: &Process) {
+    if process.vfork_pending.swap(false, Ordering::AcqRel) {
+        process.thread_event.wake_all();
+    }
+}
+
+/// What a session leader's end does to the terminal: its foreground group is hung up, the session loses it.
+fn give_up_terminal(process: &Process) {
+    let Some(terminal) = tree::clear_terminal(process.session_id()) else { return };
+    let foreground = terminal.foreground_group();
+    terminal.disconnect();
+    if foreground > 0 {
+        for member in tree::group_members(foreground) {
+            send::send_kernel_signal(&member, Signal::SIGHUP);
+            send::send_kernel_signal(&member, Signal::SIGCONT);
+        }
+    }
+}
+
+/// Process 1 must not end; Linux panics, and so do we, saying how it ended.
+fn init_died(status: i32) -> ! {
+    panic!(
+        "attempted to kill init! exit code {:#010x}",
+        (status as u32 >> 8 & 0xff) << 8 | status as u32 & 0x7f
+    );
+}

@@ -1,0 +1,230 @@
+//! Sending signals: who may, what is dropped, what it cancels, whom it wakes.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use hal::task::Work;
+use linux_abi::errno::Errno;
+use linux_abi::resource::RLIMIT_SIGPENDING;
+use linux_abi::siginfo::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SigInfo};
+use linux_abi::signal::{SaFlags, SigSet, Signal};
+use linux_abi::wait::{self, Status};
+
+use super::STOP_SIGNALS;
+use crate::process::process::SharedSignals;
+use crate::process::tree::{self, ExitRecord};
+use crate::process::{Pid, Process, Times};
+use crate::scheduler::{self, Thread};
+
+/// Whether the calling thread may send `signal` to `target` (kill(2)); `SIGCONT` may go anywhere in the session.
+pub fn may_signal(target: &Process, signal: Option<Signal>) -> bool {
+    let current = scheduler::current();
+    let Some(sender) = current.user.as_ref() else { return true };
+    if sender.process.pid == target.pid {
+        return true;
+    }
+    if signal == Some(Signal::SIGCONT) && sender.process.session_id() == target.session_id() {
+        return true;
+    }
+    let credentials = sender.credentials();
+    target.with_leader(|leader| credentials.may_kill(&leader.credentials())).unwrap_or_else(|| {
+        tree::exit_record(target.pid)
+            .is_some_and(|record| credentials.uid.effective == record.uid || credentials.uid.effective == 0)
+    })
+}
+
+/// Sends a signal to a process as a whole.
+pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
+    let Some(signal) = info.signal() else { return };
+    let limit = process.limit(RLIMIT_SIGPENDING) as usize;
+    let mut shared = process.signals.lock();
+    let continued = prepare(process, &mut shared, signal);
+    let receiver = choose_receiver(process, signal);
+    let is_blocked = receiver.as_ref().is_none_or(|thread| blocks(thread, signal));
+    let is_dropped = shared.actions.ignores(signal) && !is_blocked;
+    if !is_dropped {
+        shared.pending.push(info, limit);
+    }
+    drop(shared);
+    if continued {
+        notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
+    }
+    if is_dropped {
+        return;
+    }
+    if signal == Signal::SIGKILL {
+        for thread in process.threads() {
+            interrupt(&thread);
+        }
+    } else if let Some(thread) = receiver
+        && !is_blocked
+    {
+        interrupt(&thread);
+    }
+}
+
+/// Sends a signal to one thread.
+pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
+    let (Some(user), Some(signal)) = (thread.user.as_ref(), info.signal()) else { return };
+    let process = &user.process;
+    let limit = process.limit(RLIMIT_SIGPENDING) as usize;
+    let mut shared = process.signals.lock();
+    let continued = prepare(process, &mut shared, signal);
+    let mut own = user.signals.lock();
+    let is_blocked = own.blocked.contains(signal);
+    let is_dropped = shared.actions.ignores(signal) && !is_blocked;
+    if !is_dropped {
+        own.pending.push(info, limit);
+    }
+    drop(own);
+    drop(shared);
+    if continued {
+        notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
+    }
+    if is_dropped {
+        return;
+    }
+    if signal == Signal::SIGKILL {
+        for thread in process.threads() {
+            interrupt(&thread);
+        }
+    } else if !is_blocked {
+        interrupt(thread);
+    }
+}
+
+/// Sends a signal to every member of a process group; answers how many there were.
+pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
+    let members = tree::group_members(group);
+    for process in &members {
+        send_to_process(process, info);
+    }
+    members.len()
+}
+
+/// Sends a signal that the kernel itself causes (hang-up, job control, timers without details).
+pub fn send_kernel_signal(process: &Arc<Process>, signal: Signal) {
+    send_to_process(process, SigInfo::kernel(signal));
+}
+
+/// Sends a fault's signal to the running thread. It cannot be escaped: a blocked or ignored one gets its default
+/// action back and is unblocked.
+pub fn force_fault(thread: &Arc<Thread>, info: SigInfo) {
+    let (Some(user), Some(signal)) = (thread.user.as_ref(), info.signal()) else { return };
+    let mut shared = user.process.signals.lock();
+    let mut own = user.signals.lock();
+    if own.blocked.contains(signal) || shared.actions.ignores(signal) {
+        shared.actions.reset(signal);
+        own.blocked.remove(signal);
+    }
+    own.pending.push(info, usize::MAX);
+    drop(own);
+    drop(shared);
+    interrupt(thread);
+}
+
+/// Makes a thread look at its signals: at once if it sleeps where signals count, else on its way to user mode.
+pub fn interrupt(thread: &Arc<Thread>) {
+    thread.task.raise(Work::SIGNAL);
+    scheduler::interrupt_sleep(thread);
+}
+
+/// Tells a parent that a child ended; answers whether the parent does not want a zombie.
+pub fn notify_parent_of_exit(parent: &Arc<Process>, child: &Process, record: &ExitRecord) -> bool {
+    let Some(signal) = signal_from(child.exit_signal.load(Ordering::Relaxed)) else { return false };
+    let reaps = signal == Signal::SIGCHLD && parent.signals.lock().actions.reaps_children();
+    let (code, status) = code_and_status(record.status);
+    send_to_process(parent, child_info(signal, child.pid, record.uid, code, status, &record.times));
+    reaps
+}
+
+/// Tells the parent of `process` that it stopped or went on.
+pub fn notify_parent_of_job_change(process: &Process, code: i32, signal: Signal) {
+    let Some(parent) = process.parent() else { return };
+    let wants = {
+        let shared = parent.signals.lock();
+        shared.actions.get(Signal::SIGCHLD).flags & SaFlags::SA_NOCLDSTOP.bits() == 0
+    };
+    if wants {
+        let uid = process.with_leader(|leader| leader.credentials().uid.real).unwrap_or(0);
+        let info =
+            child_info(Signal::SIGCHLD, process.pid, uid, code, signal.number() as i32, &process.times());
+        send_to_process(&parent, info);
+    }
+    parent.child_event.wake_all();
+}
+
+fn child_info(signal: Signal, pid: Pid, uid: u32, code: i32, status: i32, times: &Times) -> SigInfo {
+    const NS_PER_TICK: u64 = 10_000_000;
+    let ticks = |ns: u64| (ns / NS_PER_TICK).cast_signed();
+    SigInfo {
+        si_signo: signal.number() as i32,
+        ..SigInfo::child(code, pid, uid, status, ticks(times.user_ns), ticks(times.system_ns))
+    }
+}
+
+/// `si_code` and `si_status` of a wait status.
+pub fn code_and_status(status: i32) -> (i32, i32) {
+    match wait::decode(status) {
+        Status::Exited(code) => (CLD_EXITED, code),
+        Status::Killed { signal, core_dumped: false } => (CLD_KILLED, signal),
+        Status::Killed { signal, core_dumped: true } => (CLD_DUMPED, signal),
+        Status::Stopped(signal) => (CLD_STOPPED, signal),
+        Status::Continued => (CLD_CONTINUED, Signal::SIGCONT.number() as i32),
+    }
+}
+
+/// The signal a kept number names; 0 and nonsense name none.
+pub fn signal_from(number: i32) -> Option<Signal> {
+    u32::try_from(number).ok().and_then(Signal::new)
+}
+
+/// What sending does before queueing: stop signals and SIGCONT cancel each other, and SIGCONT and SIGKILL set a
+/// stopped process going even if they are blocked or ignored. Answers whether the parent is to be told of a
+/// continuation, which must wait until the locks are free.
+fn prepare(process: &Process, shared: &mut SharedSignals, signal: Signal) -> bool {
+    if STOP_SIGNALS.contains(signal) {
+        remove_pending(process, shared, SigSet::of(&[Signal::SIGCONT]));
+    } else if signal == Signal::SIGCONT || signal == Signal::SIGKILL {
+        if signal == Signal::SIGCONT {
+            remove_pending(process, shared, STOP_SIGNALS);
+        }
+        shared.stop_report = None;
+        shared.stop_taken = false;
+        if shared.stopped_by.take().is_some() {
+            shared.continue_report = signal == Signal::SIGCONT;
+            process.job_event.wake_all();
+            return signal == Signal::SIGCONT;
+        }
+    }
+    false
+}
+
+fn remove_pending(process: &Process, shared: &mut SharedSignals, signals: SigSet) {
+    shared.pending.remove(signals);
+    for thread in process.threads() {
+        if let Some(user) = thread.user.as_ref() {
+            user.signals.lock().pending.remove(signals);
+        }
+    }
+}
+
+/// A thread that takes `signal`: the first that does not block it, else the first.
+fn choose_receiver(process: &Process, signal: Signal) -> Option<Arc<Thread>> {
+    let threads = process.threads();
+    threads.iter().find(|thread| !blocks(thread, signal)).or_else(|| threads.first()).cloned()
+}
+
+fn blocks(thread: &Thread, signal: Signal) -> bool {
+    thread.user.as_ref().is_none_or(|user| user.signals.lock().blocked.contains(signal))
+}
+
+/// Tells the parent that `process` has stopped.
+pub fn notify_parent_of_stop(process: &Process, signal: Signal) {
+    notify_parent_of_job_change(process, CLD_STOPPED, signal);
+}
+
+/// `ESRCH` when there is no such process, else the process.
+pub fn find_target(pid: Pid) -> Result<Arc<Process>, Errno> {
+    tree::find_process(pid).ok_or(Errno::ESRCH)
+}

@@ -1,0 +1,30 @@
+//! What a thread does on its way back to user mode when work is due.
+
+use hal::task::{UserRegs, Work};
+
+use super::{exit, signal};
+use crate::scheduler;
+use crate::syscall;
+
+/// Does the work that `work` names; `hal` calls it again as long as more has come up.
+///
+/// Runs at the bottom of the thread's kernel stack, interrupts on. Does not return when the thread ends.
+pub fn exit_to_user(regs: &mut UserRegs, work: Work) {
+    {
+        let thread = scheduler::current();
+        if work.contains(Work::FULL_FRAME) {
+            thread.task.lower(Work::FULL_FRAME);
+            syscall::dispatch_full(regs);
+        }
+        if thread.task.work().contains(Work::SIGNAL) {
+            signal::delivery::deliver(&thread.arc(), regs);
+        }
+        if !thread.task.work().contains(Work::EXIT) {
+            if work.contains(Work::RESCHEDULE) {
+                scheduler::reschedule();
+            }
+            return;
+        }
+    }
+    exit::exit_thread();
+}

@@ -1,0 +1,121 @@
+//! The user half of a thread: what a task that runs a program has beyond its kernel half.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+use hal::sync::SpinLock;
+use linux_abi::signal::{SS_DISABLE, SigSet, StackT};
+
+use super::Process;
+use super::credentials::Credentials;
+use super::signal::PendingSignals;
+use crate::fs::vfs::{FileTable, FsContext};
+use crate::lock_order;
+
+/// Signal state of one thread.
+#[derive(Default)]
+pub struct ThreadSignals {
+    /// Signals the thread does not take now. Never SIGKILL or SIGSTOP.
+    pub blocked: SigSet,
+    /// The mask to return to when a call with a temporary mask (sigsuspend, ppoll, pselect) is over.
+    pub saved_blocked: Option<SigSet>,
+    /// Signals sent to this thread alone.
+    pub pending: PendingSignals,
+    /// The alternate stack (sigaltstack(2)).
+    pub alternate_stack: StackT,
+}
+
+/// The user half of a thread.
+pub struct UserThread {
+    /// The process it belongs to.
+    pub process: Arc<Process>,
+    /// Mask, pending signals, alternate stack.
+    pub signals: SpinLock<ThreadSignals>,
+    /// Where to store 0 and wake a futex when the thread ends (set_tid_address(2)); 0 for nowhere.
+    pub clear_child_tid: AtomicUsize,
+    /// Head of the robust futex list (set_robust_list(2)); 0 for none.
+    pub robust_list: AtomicUsize,
+    /// Absolute deadline in nanoseconds of a timed call that was interrupted and is being made again; 0 for none.
+    pub restart_deadline: AtomicU64,
+    /// Why the last page fault of the thread could not be resolved, as a `FaultError`.
+    pub(super) last_fault: AtomicU8,
+    /// Wait status of the thread if it ends by itself (exit(2)).
+    pub(super) exit_status: AtomicI32,
+    files: SpinLock<Arc<FileTable>>,
+    fs: SpinLock<Arc<FsContext>>,
+    credentials: SpinLock<Arc<Credentials>>,
+}
+
+impl UserThread {
+    /// Makes the user half of a thread of `process` with an empty signal mask.
+    pub fn new(
+        process: Arc<Process>,
+        files: Arc<FileTable>,
+        fs: Arc<FsContext>,
+        credentials: Arc<Credentials>,
+        blocked: SigSet,
+    ) -> Self {
+        let signals = ThreadSignals {
+            blocked,
+            alternate_stack: StackT { ss_flags: SS_DISABLE, ..StackT::default() },
+            ..ThreadSignals::default()
+        };
+        Self {
+            process,
+            signals: SpinLock::new(lock_order::THREAD_SIGNALS, signals),
+            clear_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            restart_deadline: AtomicU64::new(0),
+            last_fault: AtomicU8::new(0),
+            exit_status: AtomicI32::new(0),
+            files: SpinLock::new(lock_order::THREAD_LINKS, files),
+            fs: SpinLock::new(lock_order::THREAD_LINKS, fs),
+            credentials: SpinLock::new(lock_order::THREAD_LINKS, credentials),
+        }
+    }
+
+    /// The descriptor table.
+    pub fn files(&self) -> Arc<FileTable> {
+        self.files.lock().clone()
+    }
+
+    /// Replaces the descriptor table (unshare, exec of a shared one, exit).
+    pub fn set_files(&self, files: Arc<FileTable>) -> Arc<FileTable> {
+        core::mem::replace(&mut self.files.lock(), files)
+    }
+
+    /// Root, working directory, umask.
+    pub fn fs(&self) -> Arc<FsContext> {
+        self.fs.lock().clone()
+    }
+
+    /// Replaces root, working directory and umask.
+    pub fn set_fs(&self, fs: Arc<FsContext>) -> Arc<FsContext> {
+        core::mem::replace(&mut self.fs.lock(), fs)
+    }
+
+    /// Who the thread is.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// Replaces who the thread is.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        let credentials = Arc::new(credentials);
+        let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
+        drop(old);
+    }
+
+    /// Signals the thread does not take now.
+    pub fn blocked(&self) -> SigSet {
+        self.signals.lock().blocked
+    }
+
+    /// Takes the deadline left by an interrupted timed call that is now being made again, or computes a new one.
+    pub fn deadline_or(&self, fresh: impl FnOnce() -> u64) -> u64 {
+        match self.restart_deadline.swap(0, Ordering::Relaxed) {
+            0 => fresh(),
+            kept => kept,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! execve(2), execveat(2).
+
+use hal::task::UserRegs;
+use linux_abi::errno::Errno;
+use linux_abi::open::{AT_FDCWD, AtFlags};
+
+use super::args::copy_path;
+use super::{Args, Context, SyscallError};
+use crate::fs::vfs::{Base, Caller};
+use crate::process::exec;
+
+/// execve(2): replaces the caller's program.
+///
+/// # Errors
+/// Those of [`exec::exec`], of path lookup, and `EFAULT`.
+pub(super) fn execve(cx: &Context, args: &Args, regs: &mut UserRegs) -> Result<usize, SyscallError> {
+    run(cx, regs, AT_FDCWD, args.addr(0), args.addr(1), args.addr(2), AtFlags::empty())
+}
+
+/// execveat(2): the same, with the path relative to a directory descriptor, or naming the descriptor itself.
+///
+/// # Errors
+/// As execve; `EINVAL`: an unknown flag; `EBADF`: a bad descriptor.
+pub(super) fn execveat(cx: &Context, args: &Args, regs: &mut UserRegs) -> Result<usize, SyscallError> {
+    run(
+        cx,
+        regs,
+        args.fd(0),
+        args.addr(1),
+        args.addr(2),
+        args.addr(3),
+        AtFlags::from_bits(args.uint(4)).ok_or(Errno::EINVAL)?,
+    )
+}
+
+fn run(
+    cx: &Context,
+    regs: &mut UserRegs,
+    dir: i32,
+    path: usize,
+    arguments: usize,
+    environment: usize,
+    flags: AtFlags,
+) -> Result<usize, SyscallError> {
+    if !(AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW).contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    let path = copy_path(path)?;
+    let limit = exec::string_limit(cx.process());
+    let arguments = exec::copy_strings(arguments, limit)?;
+    let environment = exec::copy_strings(environment, limit)?;
+
+    let (fs, credentials) = (cx.fs(), cx.credentials());
+    let caller = Caller { fs: &fs, credentials: &credentials };
+    let directory = match dir {
+        AT_FDCWD => None,
+        _ if path.first() == Some(&b'/') => None,
+        fd => Some(cx.files().get_any(fd)?),
+    };
+    let file = match &directory {
+        Some(open) if path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) => {
+            caller.open_program_at(open.place())?
+        }
+        Some(open) => {
+            let place = open.place();
+            caller.open_program(Base::At(&place), &path, !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW))?
+        }
+        None => caller.open_program(
+            Base::WorkingDirectory,
+            &path,
+            !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW),
+        )?,
+    };
+    exec::exec(cx, regs, &path, file, arguments, environment)?;
+    Ok(0)
+}
