@@ -66,7 +66,7 @@ impl Machine {
     /// Starts to describe a machine: 16 MiB, one CPU.
     pub fn builder() -> Builder {
         Builder {
-            memory_mib: 16,
+            memory_mib: if cfg!(miri) { 4 } else { 16 },
             cpus: 1,
             command_line: Vec::new(),
             initramfs: None,

@@ -17,7 +17,7 @@ use crate::frame::FrameState;
 use crate::task::Task;
 
 /// Most statics with an instance per machine that a program can have.
-const MAX_STATICS: usize = 4096;
+const MAX_STATICS: usize = if cfg!(miri) { 64 } else { 4096 };
 /// Value of a deadline that is not set, and of a budget that is not limited.
 pub(super) const NONE: u64 = u64::MAX;
 
