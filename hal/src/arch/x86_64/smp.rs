@@ -21,6 +21,9 @@ use crate::upcall::bound;
 
 /// Number of the frame of the first instructions, 0 if there was none.
 static TRAMPOLINE: AtomicU32 = AtomicU32::new(0);
+/// Physical address of the page tables that it starts with, 0 if there are none. 32 bits, as the CPU loads it before it
+/// is in long mode.
+static TRAMPOLINE_ROOT: AtomicU32 = AtomicU32::new(0);
 /// The CPU that is being started, and the ends of its stacks for exceptions.
 static STARTING: AtomicUsize = AtomicUsize::new(0);
 static EXCEPTION_STACKS: [AtomicUsize; IST_STACKS] = [const { AtomicUsize::new(0) }; IST_STACKS];
@@ -33,6 +36,14 @@ const GIVE_UP_NS: u64 = 200_000_000;
 /// Names the frame for the first instructions; below 1 MiB.
 pub(super) fn set_trampoline(frame: FrameNumber) {
     TRAMPOLINE.store(frame.get(), Ordering::Relaxed);
+}
+
+/// Makes the page tables for the first instructions, from memory below 4 GiB.
+pub(super) fn make_trampoline_root(new_table: kernel_map::NewTable) -> Option<()> {
+    let frame = FrameNumber::new(TRAMPOLINE.load(Ordering::Relaxed));
+    let root = kernel_map::trampoline_root(frame, new_table)?;
+    TRAMPOLINE_ROOT.store(u32::try_from(root).ok()?, Ordering::Relaxed);
+    Some(())
 }
 
 /// Starts the others; returns how many CPUs run in the end, which is what `count` says from then on.
@@ -71,9 +82,10 @@ pub(crate) fn start_secondaries() -> usize {
 fn prepare() -> Result<u8, Error> {
     let frame = FrameNumber::new(TRAMPOLINE.load(Ordering::Relaxed));
     let page = u8::try_from(frame.get()).ok().filter(|&page| page != 0).ok_or(Error::Unsupported)?;
-    let root =
-        kernel_map::trampoline_root(frame, &mut kernel_map::table_from_kernel).ok_or(Error::OutOfMemory)?;
-    let root = u32::try_from(root).map_err(|_| Error::OutOfRange)?;
+    let root = TRAMPOLINE_ROOT.load(Ordering::Relaxed);
+    if root == 0 {
+        return Err(Error::Unsupported);
+    }
     let base = memory::phys_ptr(frame.phys());
     let start = address(&asm::hal_trampoline);
     let len = address(&asm::hal_trampoline_end) - start;
