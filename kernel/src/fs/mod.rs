@@ -1,9 +1,11 @@
 //! File systems: the virtual file system that all share, one folder for each, and the root they are mounted on.
 
 pub mod dev;
+pub mod devpts;
 pub mod initramfs;
 pub mod proc;
 mod root;
+pub mod sys;
 pub mod tmpfs;
 pub mod vfs;
 

@@ -10,14 +10,15 @@ use super::vfs::{
     Base, Caller, DeviceNumber, FileSystem, FileSystemType, FsContext, Inode, Mount, MountOptions, NodeKind,
     Path, SuperBlock, Usage, mount, register,
 };
-use super::{dev, proc};
+use super::{dev, devpts, proc, sys};
 use crate::process::credentials::Credentials;
 
 /// The root of all paths.
 static ROOT: Once<Path> = Once::new();
 
 /// What `mount(2)` can make.
-static TYPES: [&FileSystemType; 4] = [&tmpfs::TMPFS, &tmpfs::RAMFS, &proc::TYPE, &dev::devtmpfs::TYPE];
+static TYPES: [&FileSystemType; 6] =
+    [&tmpfs::TMPFS, &tmpfs::RAMFS, &proc::TYPE, &dev::devtmpfs::TYPE, &devpts::TYPE, &sys::TYPE];
 
 /// Makes the types of file systems known, mounts an empty root and registers the drivers of character devices.
 ///

@@ -8,6 +8,7 @@ use linux_abi::open::OpenFlags;
 use super::{FIRST_SERIAL, TERMINAL_MAJOR};
 use crate::drivers::serial;
 use crate::drivers::tty::{console, pty};
+use crate::fs::devpts;
 use crate::fs::vfs::{DeviceNumber, File, OpenRequest};
 use crate::process::tree;
 use crate::scheduler;
@@ -49,8 +50,9 @@ fn find_serial(number: DeviceNumber) -> Result<Arc<crate::drivers::tty::Terminal
 /// Opens `/dev/ptmx`: a new pair, whose slave belongs to the caller.
 pub(super) fn open_master() -> Result<Arc<dyn File>, Errno> {
     let current = scheduler::current();
-    current.user.as_ref().ok_or(Errno::ENXIO)?;
+    let credentials = current.user.as_ref().ok_or(Errno::ENXIO)?.credentials();
     let master = pty::open_master()?;
+    devpts::add_slave(master.index(), credentials.uid.fs, credentials.gid.fs);
     Ok(master)
 }
 
