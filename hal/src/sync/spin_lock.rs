@@ -21,16 +21,16 @@ impl Flag {
     }
 
     #[inline(always)]
-    fn lock(&self) {
+    fn lock(&self, relax: fn()) {
         while !self.try_lock() {
-            self.wait();
+            self.wait(relax);
         }
     }
 
     #[cold]
-    fn wait(&self) {
+    fn wait(&self, relax: fn()) {
         while self.0.load(Ordering::Relaxed) {
-            arch::cpu::relax();
+            relax();
         }
     }
 
@@ -71,7 +71,7 @@ impl<T: ?Sized> SpinLock<T> {
     #[track_caller]
     pub fn lock(&self) -> SpinLockGuard<'_, T> {
         self.rank.acquire(Kind::Spin, false);
-        self.flag.lock();
+        self.flag.lock(arch::cpu::relax);
         SpinLockGuard { lock: self, not_send: PhantomData }
     }
 
@@ -162,7 +162,8 @@ impl<T: ?Sized> SpinLockIrq<T> {
     pub fn lock(&self) -> SpinLockIrqGuard<'_, T> {
         let was_enabled = arch::irq::disable();
         self.rank.acquire(Kind::SpinIrq, false);
-        self.flag.lock();
+        // The holder may be waiting for this CPU to flush its TLB.
+        self.flag.lock(arch::cpu::relax_irq_off);
         SpinLockIrqGuard { lock: self, was_enabled, not_send: PhantomData }
     }
 

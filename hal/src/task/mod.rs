@@ -431,10 +431,10 @@ unsafe fn finish_switch(left: *const Task) -> RawThread {
 pub(crate) unsafe extern "C-unwind" fn start(left: *const Task) -> ! {
     // SAFETY: the caller's duty.
     let thread = unsafe { finish_switch(left) };
-    bound::release_thread(thread);
     // SAFETY: this CPU runs the task, hence owns the field.
     let entry = unsafe { (*current_task().entry.get()).take() };
     arch::irq::restore(true);
+    bound::release_thread(thread);
     let leave = match entry {
         Some(entry) => entry(),
         None => unreachable!("a task without an entry has been running since boot"),
