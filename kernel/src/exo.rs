@@ -109,6 +109,7 @@ pub fn boot(info: BootInfo) {
     scheduler::init(); // this context becomes the idle thread of the boot CPU
     scheduler::service::start().expect("memory for the service thread"); // runs deferred timers, buries the dead
     syscall::init(); // the table of calls
+    process::victims::register(); // who can be ended when memory runs out
     fs::init(); // an empty root
     drivers::init(&line.consoles); // serial console, terminals
     hal::cpu::start_secondaries(); // the other CPUs enter their idle threads

@@ -26,6 +26,9 @@ pub fn start(command_line: &CommandLine, initramfs: Option<BootModule>) {
             if let Err(error) = fs::initramfs::unpack(module.bytes()) {
                 log::error!("Initramfs unpacking failed: {error}");
             }
+            // Dropped here, its frames join the memory in use.
+            let frames = module.bytes().len().div_ceil(hal::PAGE_SIZE);
+            crate::memory::physical::buddy_allocator::add_to_total(frames);
         }
         None => log::warn!("no initramfs: the root file system is empty"),
     }

@@ -31,6 +31,7 @@ pub mod start;
 pub mod tree;
 mod user_return;
 mod user_thread;
+pub mod victims;
 pub mod wait;
 
 pub use process::{Image, Process, SharedSignals, Times};

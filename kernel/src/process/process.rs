@@ -257,6 +257,9 @@ impl Process {
     /// Replaces the address space (execve), or takes it away (exit); returns the old one, to be dropped by the
     /// caller outside of any lock.
     pub(super) fn set_address_space(&self, new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        if let Some(space) = &new {
+            self.pass_limits(space);
+        }
         core::mem::replace(&mut self.address_space.lock(), new)
     }
 
@@ -283,7 +286,20 @@ impl Process {
 
     /// Runs `f` on the resource limits.
     pub fn with_limits<R>(&self, f: impl FnOnce(&mut Limits) -> R) -> R {
-        f(&mut self.limits.lock())
+        let result = f(&mut self.limits.lock());
+        if let Some(space) = self.try_address_space() {
+            self.pass_limits(&space);
+        }
+        result
+    }
+
+    /// Tells an address space of the process the limits that concern it.
+    fn pass_limits(&self, space: &AddressSpace) {
+        use linux_abi::resource::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK};
+        let limits = self.limits.lock();
+        let [total, data, stack, locked] =
+            [RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK].map(|which| limits.soft(which));
+        space.limits().set(total, data, stack, locked);
     }
 
     /// The soft value of a limit; `u64::MAX` means none.

@@ -28,7 +28,9 @@ hal::machine_static! {
 pub(super) fn memfd_create(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let name_in = args.addr(0);
     let flags = MemfdFlags::from_bits(args.uint(1)).ok_or(Errno::EINVAL)?;
-    if flags.contains(MemfdFlags::MFD_HUGETLB) || flags.contains(MemfdFlags::MFD_EXEC | MemfdFlags::MFD_NOEXEC_SEAL) {
+    if flags.contains(MemfdFlags::MFD_HUGETLB)
+        || flags.contains(MemfdFlags::MFD_EXEC | MemfdFlags::MFD_NOEXEC_SEAL)
+    {
         return Err(Errno::EINVAL);
     }
     let mut name = [0; NAME_MAX];

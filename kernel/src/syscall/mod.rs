@@ -37,6 +37,7 @@ mod getrusage;
 mod gettimeofday;
 mod kill;
 mod madvise;
+mod memfd_create;
 mod mincore;
 mod mlock;
 mod mmap;

@@ -4,10 +4,10 @@ use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
     arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, execve, exit, fcntl, futex, getcpu,
-    getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise, mincore, mlock, mmap, mount,
-    mprotect, mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm, read, reboot,
-    rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction, sigreturn, stat, sysinfo, syslog,
-    timer_create, uname, wait,
+    getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise, memfd_create, mincore, mlock,
+    mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm,
+    read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction, sigreturn, stat,
+    sysinfo, syslog, timer_create, uname, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -206,6 +206,7 @@ pub static ROWS: &[Row] = &[
     row(nr::MUNLOCK,             mlock::munlock,              Never,       Full),
     row(nr::MLOCKALL,            mlock::mlockall,             Never,       Full),
     row(nr::MUNLOCKALL,          mlock::munlockall,           Never,       Full),
+    row(nr::MEMFD_CREATE,        memfd_create::memfd_create,  Never,       Partial("the name is not shown")),
     row(nr::PROCESS_VM_READV,    process_vm::process_vm_readv, Never,       Full),
     row(nr::PROCESS_VM_WRITEV,   process_vm::process_vm_writev, Never,       Full),
     // Signals.

@@ -8,7 +8,7 @@ use hal::addr::USER_END;
 use linux_abi::errno::Errno;
 
 use super::HEAD_LEN;
-use crate::fs::vfs::{IoFlags, OpenFile};
+use crate::fs::vfs::{IoFlags, MappedFile, OpenFile};
 use crate::memory::address_space::{AddressSpace, VmFlags};
 use crate::random;
 use crate::uio::Sink;
@@ -124,11 +124,7 @@ fn map_segment(
     let access = VmFlags::access(segment.readable, segment.writable, segment.executable);
     let pages = shift(&segment.file_pages, bias);
     if !pages.is_empty() {
-        space.map_program(
-            pages,
-            Some((file.file().clone().memory_object()?, segment.file_offset)),
-            access,
-        )?;
+        space.map_program(pages, Some((MappedFile::new(file)?, segment.file_offset)), access)?;
     }
     let zeros = shift(&segment.zero_pages, bias);
     if !zeros.is_empty() {
