@@ -44,7 +44,19 @@ fn populate(empty: Arc<Tmpfs>) -> Result<Arc<Tmpfs>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::vfs::DeviceNumber;
+    use crate::fs::vfs::{DeviceNumber, SuperBlock};
+
+    #[test]
+    fn mounting_again_shows_the_same_tree() {
+        let request =
+            MountRequest { source: b"devtmpfs", options: b"size=1m,nr_inodes=100", is_read_only: false };
+        let first = SuperBlock::of(mount(&request).unwrap(), false);
+        let again = SuperBlock::of(mount(&request).unwrap(), false);
+        assert!(Arc::ptr_eq(&first, &again));
+        drop((first, again));
+        let other = SuperBlock::of(mount(&request).unwrap(), false);
+        assert!(other.root().lookup(b"null").unwrap().is_some());
+    }
 
     #[test]
     fn nodes_have_the_numbers_and_permissions_of_linux() {

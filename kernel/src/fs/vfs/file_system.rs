@@ -1,6 +1,6 @@
 //! File systems as a whole: what can be mounted, and by which name.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -143,7 +143,28 @@ pub struct SuperBlock {
     read_only: AtomicBool,
 }
 
+/// The super blocks that [`SuperBlock::of`] made, by the address of their file system.
+static SHARED: SpinLock<Vec<(usize, Weak<SuperBlock>)>> =
+    SpinLock::new(lock_order::FILE_SYSTEM_TYPES, Vec::new());
+
 impl SuperBlock {
+    /// Returns the super block of `file_system`, a new one if it has none: however often a file system is mounted,
+    /// there is one tree of names, and so one lock for each directory.
+    pub fn of(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Arc<Self> {
+        let address = Arc::as_ptr(&file_system).addr();
+        // Made before the lock is taken, for making it asks the file system; dropped after, if it is not needed.
+        let new = Self::new(file_system, is_read_only);
+        let mut shared = SHARED.lock();
+        let known = shared.iter().find(|known| known.0 == address).and_then(|known| known.1.upgrade());
+        if let Some(known) = known {
+            return known;
+        }
+        // What is left of others has ended with its file system, whose address may be used again.
+        shared.retain(|known| known.1.strong_count() > 0);
+        shared.push((address, Arc::downgrade(&new)));
+        new
+    }
+
     /// Prepares `file_system` for mounting.
     pub fn new(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Arc<Self> {
         let root = Dentry::new_root(file_system.root());
