@@ -24,9 +24,7 @@ pub(super) fn enable_no_execute() -> Result<(), &'static str> {
         return Err("this kernel needs a processor with no-execute pages");
     }
     // SAFETY: the CPU has the feature; no table has used the bit so far.
-    unsafe {
-        Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS))
-    };
+    unsafe { Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE)) };
     Ok(())
 }
 
@@ -49,6 +47,8 @@ pub(super) fn cpu(area: &'static CpuArea, ist: [usize; IST_STACKS]) {
     // SAFETY: paging stays as it is; the rest concerns user programs.
     unsafe { Cr0::write(cr0) };
 
+    // SAFETY: SYSCALL gets its target below, before user mode runs.
+    unsafe { Efer::update(|efer| efer.insert(EferFlags::SYSTEM_CALL_EXTENSIONS)) };
     tables::load(area, ist);
     // SAFETY: selectors of the table just loaded.
     unsafe { registers::write_msr(registers::STAR, SYSRET_BASE << 48 | KERNEL_CS << 32) };
