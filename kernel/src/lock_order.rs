@@ -81,6 +81,8 @@ pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
 pub const PROCESS_TIMERS: LockRank = LockRank::new(480, "process timers");
 /// The POSIX timers of a process.
 pub const POSIX_TIMERS: LockRank = LockRank::new(485, "POSIX timers");
+/// A timer behind a descriptor.
+pub const TIMER_FD: LockRank = LockRank::new(490, "timerfd");
 /// The table of the kernel's threads.
 pub const THREADS: LockRank = LockRank::new(500, "threads");
 /// A thread's name: held for a copy only.

@@ -200,6 +200,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Returns the file as a timer, for `timerfd_settime` and its like.
+    fn as_timer(&self) -> Option<&crate::time::timer_fd::TimerFd> {
+        None
+    }
+
     /// Returns the file as a pipe, for `splice`, `F_GETPIPE_SZ` and their like.
     fn as_pipe(&self) -> Option<&crate::ipc::pipe::Pipe> {
         None
