@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering
 
 use hal::sync::SpinLock;
 use linux_abi::errno::Errno;
+use linux_abi::resource::RLIMIT_CPU;
 use linux_abi::signal::Signal;
 
 use super::limits::Limits;
@@ -157,6 +158,10 @@ impl Process {
         image: Image,
         limits: Limits,
     ) -> Self {
+        let timers = crate::time::ProcessTimers::new();
+        if limits.soft(RLIMIT_CPU) != u64::MAX {
+            timers.watch_cpu_limit();
+        }
         let signals = SharedSignals { actions, ..SharedSignals::default() };
         Self {
             pid,
@@ -184,7 +189,7 @@ impl Process {
             image: SpinLock::new(lock_order::PROCESS_LINKS, image),
             limits: SpinLock::new(lock_order::PROCESS_LINKS, limits),
             finished: SpinLock::new(lock_order::PROCESS_LINKS, (Times::default(), Times::default())),
-            timers: crate::time::ProcessTimers::new(),
+            timers,
         }
     }
 

@@ -16,6 +16,9 @@ pub fn exit_to_user(regs: &mut UserRegs, work: Work) {
             thread.task.lower(Work::FULL_FRAME);
             syscall::dispatch_full(regs);
         }
+        if work.contains(Work::DEFERRED) {
+            crate::time::cpu_clocks::check_current();
+        }
         if thread.task.work().contains(Work::SIGNAL) {
             signal::delivery::deliver(&thread.arc(), regs);
         }

@@ -67,6 +67,7 @@ mod stat;
 mod sysinfo;
 mod syslog;
 mod timer_create;
+mod timerfd_create;
 mod uname;
 mod wait;
 

@@ -2,10 +2,10 @@
 
 use linux_abi::cap::CAP_SYS_RESOURCE;
 use linux_abi::errno::Errno;
-use linux_abi::resource::Rlimit64;
+use linux_abi::resource::{RLIMIT_CPU, Rlimit64};
 
 use super::{Args, Context, SyscallError};
-use crate::process::tree;
+use crate::process::{Process, tree};
 
 /// getrlimit(2). Errors: `EINVAL`, `EFAULT`.
 pub(super) fn getrlimit(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
@@ -19,6 +19,7 @@ pub(super) fn setrlimit(cx: &Context, args: &Args) -> Result<usize, SyscallError
     let new = args.user_ptr::<Rlimit64>(1).read()?;
     let may_raise = cx.credentials().has(CAP_SYS_RESOURCE);
     cx.process().with_limits(|limits| limits.set(args.uint(0), new, may_raise))?;
+    watch_cpu_time(cx.process(), args.uint(0));
     Ok(0)
 }
 
@@ -52,8 +53,16 @@ pub(super) fn prlimit64(cx: &Context, args: &Args) -> Result<usize, SyscallError
         }
         Ok::<_, Errno>(old)
     })?;
+    watch_cpu_time(&process, which);
     if !old_out.is_null() {
         old_out.write(&old)?;
     }
     Ok(0)
+}
+
+/// Lets the clock watch the CPU time of a process whose limit on it may have been set.
+fn watch_cpu_time(process: &Process, which: u32) {
+    if which == RLIMIT_CPU {
+        process.timers.watch_cpu_limit();
+    }
 }

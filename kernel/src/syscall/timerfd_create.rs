@@ -70,5 +70,8 @@ pub(super) fn timerfd_gettime(cx: &Context, args: &Args) -> Result<usize, Syscal
 }
 
 fn to_user(setting: Setting) -> Itimerspec {
-    Itimerspec { it_interval: Timespec::from_ns(setting.interval_ns), it_value: Timespec::from_ns(setting.left_ns) }
+    Itimerspec {
+        it_interval: Timespec::from_ns(setting.interval_ns),
+        it_value: Timespec::from_ns(setting.left_ns),
+    }
 }

@@ -1,5 +1,6 @@
 //! Clocks that count the CPU time of threads and processes.
 
+use hal::task::Work;
 use linux_abi::errno::Errno;
 
 use crate::process::{Pid, Process, tree};
@@ -36,4 +37,20 @@ pub fn cpu_time_of(process: &Process) -> u64 {
 }
 
 /// Looks whether a timer on the CPU time of the thread's process may be due. Interrupt context.
-pub(crate) fn sample(_thread: &Thread) {}
+pub(crate) fn sample(thread: &Thread) {
+    if let Some(user) = &thread.user
+        && user.process.timers.watches_cpu_time()
+    {
+        thread.task.raise(Work::DEFERRED);
+    }
+}
+
+/// Sends what is due by the CPU time of the calling thread's process, on the way to user mode after
+/// [`Work::DEFERRED`] was raised.
+pub fn check_current() {
+    let thread = scheduler::current();
+    thread.task.lower(Work::DEFERRED);
+    if let Some(user) = &thread.user {
+        user.process.timers.check_cpu_time(&user.process);
+    }
+}
