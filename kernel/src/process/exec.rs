@@ -79,7 +79,7 @@ pub fn prepare(
         arguments.push(Vec::new());
     }
     let mut name = path.to_vec();
-    let comm = file.place().dentry.name().to_vec();
+    let comm = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path).to_vec();
     let mut executable = file;
     let mut depth = 0;
     let head = loop {
