@@ -17,6 +17,8 @@ pub const DIRECTORY_CHANGES: LockRank = LockRank::nesting(26, "directory changes
 pub const FILE_CONTENTS: LockRank = LockRank::nesting(30, "file contents");
 /// Buffers of a pipe. Several: by address.
 pub const PIPE: LockRank = LockRank::nesting(34, "pipe");
+/// Interests of an epoll instance. Several: in the order of the chain of instances.
+pub const EPOLL: LockRank = LockRank::nesting(36, "epoll");
 /// The text of an open file of `/proc`: made under it, so everything the text needs comes after.
 pub const PROC_TEXT: LockRank = LockRank::new(40, "proc text");
 /// One write to a terminal at a time: the discipline and the driver come after.
@@ -75,6 +77,8 @@ pub const DEVICES: LockRank = LockRank::new(356, "devices");
 pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
 /// Ends of a pipe.
 pub const PIPE_ENDS: LockRank = LockRank::new(364, "pipe ends");
+/// What a program wants of a file watched by epoll.
+pub const EPOLL_WISH: LockRank = LockRank::new(366, "epoll wish");
 /// Counter of an eventfd.
 pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
 /// The interval timers of a process.
@@ -98,6 +102,8 @@ pub const PAGE_CACHE: LockRank = LockRank::new(595, "page cache");
 /// What polls a wait queue: told under it, which may wake another wait queue. Nested in the order of the chain of epoll
 /// descriptors, which has no cycle.
 pub const POLL_LIST: LockRank = LockRank::nesting(600, "poll list");
+/// Interests of an epoll instance that may be ready.
+pub const EPOLL_READY: LockRank = LockRank::new(605, "epoll ready list");
 /// The sleepers of a wait queue: woken under it.
 pub const WAIT_QUEUE: LockRank = LockRank::new(610, "wait queue");
 /// The sleepers at mutexes whose addresses share a bucket.

@@ -2,6 +2,7 @@
 
 pub mod dev;
 pub mod devpts;
+pub mod epoll;
 pub mod initramfs;
 pub mod proc;
 mod root;

@@ -1,4 +1,5 @@
 //! Communication between threads and processes.
 
+pub mod eventfd;
 pub mod futex;
 pub mod pipe;

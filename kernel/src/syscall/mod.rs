@@ -25,6 +25,8 @@ mod capget;
 mod clock_gettime;
 mod clone;
 mod directory;
+mod epoll;
+mod eventfd;
 mod execve;
 mod exit;
 mod fcntl;

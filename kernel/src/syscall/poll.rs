@@ -91,7 +91,7 @@ fn store_left(timeout: UserPtr<Timespec>, deadline: Option<u64>) {
     }
 }
 
-fn set_mask(cx: &Context, addr: usize, size: usize) -> Result<(), Errno> {
+pub(super) fn set_mask(cx: &Context, addr: usize, size: usize) -> Result<(), Errno> {
     if addr == 0 {
         return Ok(());
     }
@@ -103,7 +103,7 @@ fn set_mask(cx: &Context, addr: usize, size: usize) -> Result<(), Errno> {
 }
 
 /// Ends a call with a temporary mask: after `EINTR` the mask stays for the handler's sake.
-fn finish(cx: &Context, outcome: Result<usize, Errno>, store: impl FnOnce()) -> Result<usize, Errno> {
+pub(super) fn finish(cx: &Context, outcome: Result<usize, Errno>, store: impl FnOnce()) -> Result<usize, Errno> {
     store();
     if outcome != Err(Errno::EINTR) {
         end_temporary_mask(cx);

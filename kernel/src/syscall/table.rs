@@ -3,7 +3,7 @@
 use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
-    arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, execve, exit, fcntl, futex, getcpu,
+    arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd, execve, exit, fcntl, futex, getcpu,
     getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise, memfd_create, mincore, mlock,
     mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm,
     read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction, sigreturn, stat,
@@ -122,6 +122,14 @@ pub static ROWS: &[Row] = &[
     row(nr::PPOLL,             poll::ppoll,                IfNoHandler, Full),
     row(nr::SELECT,            poll::select,               IfNoHandler, Full),
     row(nr::PSELECT6,          poll::pselect6,             IfNoHandler, Full),
+    row(nr::EVENTFD,           eventfd::eventfd,           Never,       Full),
+    row(nr::EVENTFD2,          eventfd::eventfd2,          Never,       Full),
+    row(nr::EPOLL_CREATE,      epoll::epoll_create,        Never,       Full),
+    row(nr::EPOLL_CREATE1,     epoll::epoll_create1,       Never,       Full),
+    row(nr::EPOLL_CTL,         epoll::epoll_ctl,           Never,       Full),
+    row(nr::EPOLL_WAIT,        epoll::epoll_wait,          Never,       Full),
+    row(nr::EPOLL_PWAIT,       epoll::epoll_pwait,         Never,       Full),
+    row(nr::EPOLL_PWAIT2,      epoll::epoll_pwait2,        Never,       Full),
     // Files: attributes.
     row(nr::STAT,              stat::stat,                 Never,       Full),
     row(nr::LSTAT,             stat::lstat,                Never,       Full),

@@ -205,6 +205,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Returns the file as an epoll instance.
+    fn as_epoll(&self) -> Option<&crate::fs::epoll::Epoll> {
+        None
+    }
+
     /// Returns the file as a pipe, for `splice`, `F_GETPIPE_SZ` and their like.
     fn as_pipe(&self) -> Option<&crate::ipc::pipe::Pipe> {
         None
