@@ -115,6 +115,19 @@ pub(super) fn fcntl(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
             let is_privileged = cx.credentials().has(linux_abi::cap::CAP_SYS_RESOURCE);
             open.file().as_pipe().ok_or(Errno::EBADF)?.set_size(argument as usize, is_privileged)
         }
+        F_GET_SEALS => {
+            let file = open.file().as_memory_file().ok_or(Errno::EINVAL)?;
+            file.seals().map(|seals| seals.bits() as usize)
+        }
+        F_ADD_SEALS => {
+            let file = open.file().as_memory_file().ok_or(Errno::EINVAL)?;
+            if !open.is_writable() {
+                return Err(Errno::EPERM);
+            }
+            let seals = u32::try_from(argument).ok().and_then(linux_abi::mman::Seals::from_bits);
+            file.add_seals(seals.ok_or(Errno::EINVAL)?)?;
+            Ok(0)
+        }
         _ => Err(Errno::EINVAL),
     }
 }

@@ -113,7 +113,7 @@ pub static ROWS: &[Row] = &[
     row(nr::DUP,               fcntl::dup,                 Never,       Full),
     row(nr::DUP2,              fcntl::dup2,                Never,       Full),
     row(nr::DUP3,              fcntl::dup3,                Never,       Full),
-    row(nr::FCNTL,             fcntl::fcntl,               IfSaRestart, Partial("no leases, no F_NOTIFY, no seals; O_ASYNC sends no signal")),
+    row(nr::FCNTL,             fcntl::fcntl,               IfSaRestart, Partial("no leases, no F_NOTIFY; O_ASYNC sends no signal")),
     row(nr::FLOCK,             fcntl::flock,               IfSaRestart, Full),
     row(nr::IOCTL,             fcntl::ioctl,               IfSaRestart, Partial("no FIOASYNC")),
     row(nr::PIPE,              pipe::pipe,                 Never,       Full),

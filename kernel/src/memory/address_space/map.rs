@@ -208,7 +208,7 @@ impl AddressSpace {
     pub fn map_stack(&self, limit: u64) -> Result<usize, Errno> {
         self.limits.set_stack(limit);
         let top = self.mm.lock().layout.stack_top;
-        let len = usize::try_from(limit).unwrap_or(usize::MAX).clamp(PAGE_SIZE, 128 << 10);
+        let len = usize::try_from(limit).unwrap_or(usize::MAX).clamp(PAGE_SIZE, 132 << 10);
         let flags = VmFlags::READ | VmFlags::WRITE | VmFlags::GROWSDOWN;
         let start = page_floor(top - len);
         self.mmap(MapRequest::anonymous(Place::FixedNoReplace(start), top - start, flags))?;

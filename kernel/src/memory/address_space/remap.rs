@@ -217,19 +217,21 @@ impl Mm {
         flush.finish();
         self.add(moved, request.gone);
         if keeps {
-            // The old mapping stays, empty and as if never written.
-            self.isolate(old_range.clone())?;
+            // The old mapping stays, empty; if it was moved as a whole it is as if never written.
             if let Some(at) = self.vmas.find(old) {
-                self.vmas.update(at, |vma| {
-                    vma.lineage = Lineage::NONE;
-                    if vma.object.is_none() {
-                        vma.offset = (old >> PAGE_SHIFT) as u64;
+                let lock = VmFlags::LOCKED | VmFlags::LOCKONFAULT;
+                let (was, pages) = self.vmas.update(at, |vma| {
+                    if vma.range() == old_range {
+                        vma.lineage = Lineage::NONE;
+                        vma.offset = if vma.object.is_none() { (old >> PAGE_SHIFT) as u64 } else { vma.offset };
                     }
+                    let was = vma.flags;
+                    vma.flags.remove(lock);
+                    (was, vma.pages() as isize)
                 });
+                self.usage.add(was, -pages);
+                self.usage.add(was.difference(lock), pages);
             }
-            self.change_flags(old_range, request.gone, |vma| {
-                Ok(vma.flags.difference(VmFlags::LOCKED | VmFlags::LOCKONFAULT))
-            })?;
         } else if old_len != 0 {
             self.unmap(old_range, &mut flush, request.gone)?;
         }
