@@ -14,6 +14,9 @@ use crate::fs::vfs::{
 };
 use crate::uio::Sink;
 
+/// Inode number of the root.
+const ROOT_NUMBER: u64 = 1;
+
 /// Makes the text of a file.
 pub(super) type Show = dyn Fn() -> String + Send + Sync;
 
@@ -63,7 +66,7 @@ impl Directory {
 
     /// Makes the inodes, on `device`.
     pub(super) fn finish(self, device: DeviceNumber) -> Arc<Node> {
-        self.build(device, &mut 1)
+        self.build(device, &mut { ROOT_NUMBER })
     }
 
     fn build(self, device: DeviceNumber, next_number: &mut u64) -> Arc<Node> {
@@ -90,7 +93,8 @@ impl Directory {
             };
             entries.push((name, node));
         }
-        let node = Node::new(device, number, FileType::Directory, 0o755, Contents::Directory(entries));
+        let permissions = if number == ROOT_NUMBER { 0o555 } else { 0o755 };
+        let node = Node::new(device, number, FileType::Directory, permissions, Contents::Directory(entries));
         node.attributes.with(|metadata| metadata.link_count = 2 + subdirectories);
         node
     }
