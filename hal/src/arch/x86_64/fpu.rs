@@ -339,14 +339,16 @@ pub(super) fn restore_from_user(context: &Context, addr: usize) -> Result<(), Er
 /// # Safety
 /// As for [`prepare`].
 unsafe fn restore_software_words(area: *mut u8) {
-    // SAFETY: the caller's duty; the header lies behind the legacy part.
+    if MODE.load(Ordering::Relaxed) == FXSAVE {
+        // SAFETY: the caller's duty.
+        return unsafe { prepare(area) };
+    }
+    // SAFETY: the caller's duty; with XSAVE the header lies behind the legacy part, without it the area ends there.
     let header = unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().read() };
     // SAFETY: the caller's duty.
     unsafe { prepare(area) };
-    if MODE.load(Ordering::Relaxed) != FXSAVE {
-        // SAFETY: the caller's duty; `header` was there before.
-        unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write(header) };
-    }
+    // SAFETY: the caller's duty; `header` was there before.
+    unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write(header) };
 }
 
 /// Refuses what XRSTOR would fault on: reserved bits of MXCSR and of the header, components that are off (hazard 9).
