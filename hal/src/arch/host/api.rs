@@ -232,12 +232,24 @@ impl Builder {
         Machine(machine)
     }
 
+    /// As [`boot`](Self::boot), with the initial RAM file system that `make` returns: it is called when the machine
+    /// exists, so that it can register programs and name them in ELF files.
+    pub fn boot_with(self, make: impl FnOnce() -> Vec<u8>) -> Machine {
+        let machine = self.clone().build();
+        let initramfs = make();
+        self.initramfs(&initramfs).boot_on(machine)
+    }
+
     /// Builds the machine and boots the kernel on it, on a thread of its own. The calling thread belongs to the machine,
     /// for its statics and controls; it must not act for a CPU meanwhile.
     pub fn boot(self) -> Machine {
-        let command_line: &'static [u8] = Box::leak(self.command_line.clone().into_boxed_slice());
-        let (cpu_count, initramfs) = (self.cpus, self.initramfs.clone());
-        let machine = self.build();
+        let machine = self.clone().build();
+        self.boot_on(machine)
+    }
+
+    fn boot_on(self, machine: Machine) -> Machine {
+        let command_line: &'static [u8] = Box::leak(self.command_line.into_boxed_slice());
+        let (cpu_count, initramfs) = (self.cpus, self.initramfs);
         let initramfs = initramfs.map(|bytes| place_module(machine.0, &bytes));
         lock(&machine.0.idle).online = 1;
         machine::spawn(machine.0, CpuId::BOOT, move || {
