@@ -163,7 +163,13 @@ impl Epoll {
     /// - `EPERM`: a regular file or a directory.
     /// - `ELOOP`: instances would watch one another in a circle or too deep a chain.
     /// - `ENOMEM`.
-    pub fn control(&self, operation: u32, fd: i32, file: &Arc<OpenFile>, event: EpollEvent) -> Result<(), Errno> {
+    pub fn control(
+        &self,
+        operation: u32,
+        fd: i32,
+        file: &Arc<OpenFile>,
+        event: EpollEvent,
+    ) -> Result<(), Errno> {
         let (events, data) = (event.events, event.data);
         if !can_be_watched(file) {
             return Err(Errno::EPERM);
@@ -256,7 +262,10 @@ impl Epoll {
         }
         let files: Vec<Arc<OpenFile>> =
             self.interests.lock().values().filter_map(|entry| entry.interest.file.upgrade()).collect();
-        files.iter().filter_map(|file| file.file().as_epoll()).try_for_each(|below| below.check_chain(watcher, depth - 1))
+        files
+            .iter()
+            .filter_map(|file| file.file().as_epoll())
+            .try_for_each(|below| below.check_chain(watcher, depth - 1))
     }
 
     /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic); returns up to `max` events,
@@ -270,7 +279,8 @@ impl Epoll {
             if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= hal::time::now_ns()) {
                 return Ok(found);
             }
-            let woken = self.ready.waiters.wait_deadline(deadline, || (!self.ready.is_empty()).then_some(()))?;
+            let woken =
+                self.ready.waiters.wait_deadline(deadline, || (!self.ready.is_empty()).then_some(()))?;
             if woken.is_none() {
                 return Ok(self.collect(max));
             }

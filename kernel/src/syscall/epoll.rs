@@ -89,7 +89,10 @@ fn milliseconds(timeout: i32) -> Option<u64> {
 }
 
 fn wait(cx: &Context, args: &Args, deadline: Option<u64>) -> Result<usize, Errno> {
-    let max = usize::try_from(args.int(2)).ok().filter(|max| (1..=MAX_EVENTS).contains(max)).ok_or(Errno::EINVAL)?;
+    let max = usize::try_from(args.int(2))
+        .ok()
+        .filter(|max| (1..=MAX_EVENTS).contains(max))
+        .ok_or(Errno::EINVAL)?;
     let instance: Arc<OpenFile> = cx.files().get(args.fd(0))?;
     let epoll = instance.file().as_epoll().ok_or(Errno::EINVAL)?;
     let events = epoll.wait(max, deadline)?;

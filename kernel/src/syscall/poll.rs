@@ -103,7 +103,11 @@ pub(super) fn set_mask(cx: &Context, addr: usize, size: usize) -> Result<(), Err
 }
 
 /// Ends a call with a temporary mask: after `EINTR` the mask stays for the handler's sake.
-pub(super) fn finish(cx: &Context, outcome: Result<usize, Errno>, store: impl FnOnce()) -> Result<usize, Errno> {
+pub(super) fn finish(
+    cx: &Context,
+    outcome: Result<usize, Errno>,
+    store: impl FnOnce(),
+) -> Result<usize, Errno> {
     store();
     if outcome != Err(Errno::EINTR) {
         end_temporary_mask(cx);

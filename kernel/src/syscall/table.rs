@@ -3,11 +3,11 @@
 use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
-    arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd, execve, exit, fcntl, futex, getcpu,
-    getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise, memfd_create, mincore, mlock,
-    mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm,
-    read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction, sigreturn, stat,
-    sysinfo, syslog, timer_create, timerfd_create, uname, wait,
+    arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd, execve, exit,
+    fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise,
+    memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe,
+    poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction,
+    sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).

@@ -81,7 +81,8 @@ impl File for Node {
             SEEK_CUR => current,
             SEEK_END => size,
             SEEK_DATA | SEEK_HOLE => {
-                let offset = u64::try_from(offset).ok().filter(|&offset| offset < size).ok_or(Errno::ENXIO)?;
+                let offset =
+                    u64::try_from(offset).ok().filter(|&offset| offset < size).ok_or(Errno::ENXIO)?;
                 return if whence == SEEK_DATA {
                     pages.next_data(offset).ok_or(Errno::ENXIO)
                 } else {
@@ -109,7 +110,9 @@ impl File for Node {
         }
         let seals = regular.writing.lock();
         let old = regular.pages.size();
-        if (seals.contains(Seals::F_SEAL_SHRINK) && size < old) || (seals.contains(Seals::F_SEAL_GROW) && size > old) {
+        if (seals.contains(Seals::F_SEAL_SHRINK) && size < old)
+            || (seals.contains(Seals::F_SEAL_GROW) && size > old)
+        {
             return Err(Errno::EPERM);
         }
         if size != old {
@@ -143,7 +146,9 @@ impl File for Node {
                 if seals.intersects(NO_WRITE) {
                     return Err(Errno::EPERM);
                 }
-                regular.pages.punch_hole(offset.min(size)..end.min(size.next_multiple_of(hal::PAGE_SIZE as u64)));
+                regular
+                    .pages
+                    .punch_hole(offset.min(size)..end.min(size.next_multiple_of(hal::PAGE_SIZE as u64)));
             }
             _ => return Err(Errno::EOPNOTSUPP),
         }

@@ -41,7 +41,8 @@ use super::vfs::{FileSystem, FileSystemType, MountRequest};
 pub static TMPFS: FileSystemType = FileSystemType { name: "tmpfs", needs_no_device: true, mount };
 
 /// The type `ramfs`: `tmpfs` without limits.
-pub static RAMFS: FileSystemType = FileSystemType { name: "ramfs", needs_no_device: true, mount: mount_unlimited };
+pub static RAMFS: FileSystemType =
+    FileSystemType { name: "ramfs", needs_no_device: true, mount: mount_unlimited };
 
 fn mount(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno> {
     let options = Options::parse(request.options, Options::tmpfs())?;

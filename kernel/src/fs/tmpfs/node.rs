@@ -15,8 +15,8 @@ use super::super_block::Shared;
 use super::xattr::ExtendedAttributes;
 use crate::fs::vfs::anonymous::Attributes;
 use crate::fs::vfs::{
-    AttributeChanges, DirectoryEntry, DirectorySink, File, FileType, Inode, InodeState, LinkTarget,
-    Metadata, NewNode, NodeKind, OpenRequest, Ownership, RenameMode, clock,
+    AttributeChanges, DirectoryEntry, DirectorySink, File, FileType, Inode, InodeState, LinkTarget, Metadata,
+    NewNode, NodeKind, OpenRequest, Ownership, RenameMode, clock,
 };
 use crate::lock_order;
 use crate::memory::page_cache::PageCache;
@@ -146,7 +146,9 @@ fn new_contents(shared: &Arc<Shared>, new: &NewNode<'_>) -> Result<Contents, Err
             }
             Contents::Symlink(text.into())
         }
-        NodeKind::Fifo | NodeKind::Socket | NodeKind::CharDevice(_) | NodeKind::BlockDevice(_) => Contents::Special,
+        NodeKind::Fifo | NodeKind::Socket | NodeKind::CharDevice(_) | NodeKind::BlockDevice(_) => {
+            Contents::Special
+        }
     })
 }
 
@@ -167,7 +169,9 @@ impl Inode for Node {
                 metadata.size = regular.pages.size();
                 metadata.blocks = regular.pages.page_count() as u64 * (PAGE_SIZE as u64 / 512);
             }
-            Contents::Directory(directory) => metadata.size = (2 + directory.lock().len() as u64) * ENTRY_SIZE,
+            Contents::Directory(directory) => {
+                metadata.size = (2 + directory.lock().len() as u64) * ENTRY_SIZE
+            }
             Contents::Symlink(text) => {
                 metadata.size = text.len() as u64;
                 metadata.blocks = if text.len() + 1 > LONG_LINK { PAGE_SIZE as u64 / 512 } else { 0 };
@@ -208,7 +212,8 @@ impl Inode for Node {
                 position = found + 1;
                 (entry.name.clone(), entry.node.clone())
             };
-            let (inode_number, mode) = node.attributes.with(|metadata| (metadata.inode_number, metadata.mode));
+            let (inode_number, mode) =
+                node.attributes.with(|metadata| (metadata.inode_number, metadata.mode));
             let file_type = FileType::of_mode(mode).unwrap_or(FileType::Regular);
             let entry = DirectoryEntry { name: &name, inode_number, file_type, next: position };
             if sink(&entry).is_break() {
@@ -288,10 +293,10 @@ impl Inode for Node {
             existing.changed_names(0);
             return Ok(());
         }
-        if let Some(existing) = existing.as_ref().filter(|existing| existing.is_directory()) {
-            if !existing.directory()?.lock().is_empty() {
-                return Err(Errno::ENOTEMPTY);
-            }
+        if let Some(existing) = existing.as_ref().filter(|existing| existing.is_directory())
+            && !existing.directory()?.lock().is_empty()
+        {
+            return Err(Errno::ENOTEMPTY);
         }
         from.lock().remove(name);
         let replaced = to.lock().insert(new_name, source.clone());
@@ -394,16 +399,16 @@ impl Drop for Node {
             below.extend(directory.get_mut().drain());
         }
         while let Some(node) = below.pop() {
-            if let Some(mut node) = Arc::into_inner(node) {
-                if let Contents::Directory(directory) = &mut node.contents {
-                    below.extend(directory.get_mut().drain());
-                }
+            if let Some(mut node) = Arc::into_inner(node)
+                && let Contents::Directory(directory) = &mut node.contents
+            {
+                below.extend(directory.get_mut().drain());
             }
         }
-        if let Contents::Symlink(text) = &self.contents {
-            if text.len() + 1 > LONG_LINK {
-                self.shared.give_back_pages(1);
-            }
+        if let Contents::Symlink(text) = &self.contents
+            && text.len() + 1 > LONG_LINK
+        {
+            self.shared.give_back_pages(1);
         }
         self.shared.give_back_inode();
     }

@@ -139,7 +139,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["size", "size=", "size=x", "size=-1", "size=99999999999e", "bogus", "mode=9", "uid=-1", "nr_inodes=k"] {
+        for text in [
+            "size",
+            "size=",
+            "size=x",
+            "size=-1",
+            "size=99999999999e",
+            "bogus",
+            "mode=9",
+            "uid=-1",
+            "nr_inodes=k",
+        ] {
             assert_eq!(parse(text), Err(Errno::EINVAL), "{text}");
         }
     }

@@ -37,7 +37,10 @@ impl Budget {
     fn take(&self, amount: u64) -> Result<(), Errno> {
         let limit = self.limit.load(Ordering::Relaxed);
         let grow = |used: u64| used.checked_add(amount).filter(|&sum| sum <= limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).map(drop).map_err(|_| Errno::ENOSPC)
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow)
+            .map(drop)
+            .map_err(|_| Errno::ENOSPC)
     }
 
     fn give_back(&self, amount: u64) {

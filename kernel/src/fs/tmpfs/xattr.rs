@@ -13,9 +13,12 @@ use crate::memory::reserve;
 /// Bytes that names and values of one inode take at most.
 const MAX_TOTAL: usize = 128 * 1024;
 
+/// A name and its value.
+type Attribute = (Box<[u8]>, Box<[u8]>);
+
 /// Names and values.
 pub(super) struct ExtendedAttributes {
-    list: Vec<(Box<[u8]>, Box<[u8]>)>,
+    list: Vec<Attribute>,
 }
 
 impl ExtendedAttributes {

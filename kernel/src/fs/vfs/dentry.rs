@@ -308,7 +308,13 @@ impl Dentry {
 
     /// Notes that `dentry` moved from this directory to `new_name` in `new_parent`, where it takes the place of
     /// `replaced`, which is gone. The caller holds the right to change both directories.
-    pub fn moved(self: &Arc<Self>, dentry: &Arc<Self>, new_parent: &Arc<Self>, new_name: &[u8], replaced: Option<&Self>) {
+    pub fn moved(
+        self: &Arc<Self>,
+        dentry: &Arc<Self>,
+        new_parent: &Arc<Self>,
+        new_name: &[u8],
+        replaced: Option<&Self>,
+    ) {
         if let Some(replaced) = replaced {
             replaced.flags.fetch_or(REMOVED, Ordering::Relaxed);
         }
@@ -344,7 +350,9 @@ impl Dentry {
             if let Some(child) = children.find_mut(hash, |child| child.hash == hash && *child.name == *name) {
                 core::mem::replace(&mut child.dentry, dentry)
             } else {
-                children.insert_unique(hash, Child { hash, name: Name::from_slice(name), dentry }, |child| child.hash);
+                children.insert_unique(hash, Child { hash, name: Name::from_slice(name), dentry }, |child| {
+                    child.hash
+                });
                 CACHED_NAMES.fetch_add(1, Ordering::Relaxed);
                 None
             }

@@ -88,7 +88,12 @@ pub struct Mount {
 impl Mount {
     /// Makes a mount that is not attached anywhere: of `root`, a directory (or, for a bind mount, a file) in the tree
     /// of `super_block`. `source` is what `/proc/mounts` names first.
-    pub fn new(super_block: Arc<SuperBlock>, root: Arc<Dentry>, source: &[u8], options: MountOptions) -> Arc<Self> {
+    pub fn new(
+        super_block: Arc<SuperBlock>,
+        root: Arc<Dentry>,
+        source: &[u8],
+        options: MountOptions,
+    ) -> Arc<Self> {
         hal::machine_static! {
             static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         }

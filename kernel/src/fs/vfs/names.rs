@@ -238,10 +238,10 @@ impl Caller<'_> {
         if locked.above_new.as_ref().is_some_and(|above| Arc::ptr_eq(above, &source)) {
             return Err(Errno::EINVAL);
         }
-        if let (Some(above), Some(target)) = (&locked.above_old, &target) {
-            if Arc::ptr_eq(above, target) {
-                return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
-            }
+        if let (Some(above), Some(target)) = (&locked.above_old, &target)
+            && Arc::ptr_eq(above, target)
+        {
+            return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
         }
         if target.as_ref().is_some_and(|target| Arc::ptr_eq(target.inode(), source.inode())) {
             // Two names of one file: nothing to do, by POSIX.

@@ -55,8 +55,13 @@ impl World {
     }
 
     pub(crate) fn as_user(&self, id: u32) -> Self {
-        let credentials =
-            Credentials::root().set_groups(&[]).unwrap().set_resgid([Some(id); 3]).unwrap().set_uid(id).unwrap();
+        let credentials = Credentials::root()
+            .set_groups(&[])
+            .unwrap()
+            .set_resgid([Some(id); 3])
+            .unwrap()
+            .set_uid(id)
+            .unwrap();
         Self { fs: self.fs.duplicate(), credentials }
     }
 
@@ -112,7 +117,13 @@ impl World {
     }
 
     pub(crate) fn rename(&self, old: &str, new: &str, flags: u32) -> Result<(), Errno> {
-        self.caller().rename(Base::WorkingDirectory, old.as_bytes(), Base::WorkingDirectory, new.as_bytes(), flags)
+        self.caller().rename(
+            Base::WorkingDirectory,
+            old.as_bytes(),
+            Base::WorkingDirectory,
+            new.as_bytes(),
+            flags,
+        )
     }
 
     pub(crate) fn link(&self, old: &str, new: &str) -> Result<(), Errno> {
@@ -501,12 +512,16 @@ fn the_mount_table_reads_as_on_linux() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("none / tmpfs rw,"), "{}", lines[0]);
-    assert_eq!(lines[1], "none /a\\134x/y tmpfs rw,nosuid,relatime,size=1024k,nr_inodes=0,mode=700,inode64 0 0");
+    assert_eq!(
+        lines[1],
+        "none /a\\134x/y tmpfs rw,nosuid,relatime,size=1024k,nr_inodes=0,mode=700,inode64 0 0"
+    );
 }
 
 #[test]
 fn scoped_walks_stay_inside() {
-    let world = World::with("d a\nd a/b\nf f top\nf a/f inner\nl a/b/up ../f\nl a/b/out ../../f\nl a/b/abs /f");
+    let world =
+        World::with("d a\nd a/b\nf f top\nf a/f inner\nl a/b/up ../f\nl a/b/out ../../f\nl a/b/abs /f");
     let base = world.resolve("a/b", true).unwrap();
     let base_a = world.resolve("a", true).unwrap();
     let walk = |base: &Path, path: &str, scope| {

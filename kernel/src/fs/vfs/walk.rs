@@ -275,11 +275,11 @@ impl<'a> Walk<'a> {
 
     /// Goes to the parent directory; the root is its own parent.
     fn go_up(&mut self) -> Result<(), Errno> {
-        if let Some(fence) = &self.fence {
-            if self.at == *fence {
-                let beneath = self.scope.contains(ResolveFlags::RESOLVE_BENEATH);
-                return if beneath { Err(Errno::EXDEV) } else { Ok(()) };
-            }
+        if let Some(fence) = &self.fence
+            && self.at == *fence
+        {
+            let beneath = self.scope.contains(ResolveFlags::RESOLVE_BENEATH);
+            return if beneath { Err(Errno::EXDEV) } else { Ok(()) };
         }
         while !self.caller.fs.is_root(&self.at) {
             if Arc::ptr_eq(&self.at.dentry, self.at.mount.root()) {

@@ -69,7 +69,8 @@ pub struct Pipe {
 impl Pipe {
     fn new(mode: u32, uid: u32, gid: u32) -> Self {
         let mode = Mode::new(S_IFIFO, mode);
-        let mut metadata = Metadata::new(anonymous::device(), anonymous::new_inode_number(), mode, clock::now());
+        let mut metadata =
+            Metadata::new(anonymous::device(), anonymous::new_inode_number(), mode, clock::now());
         (metadata.uid, metadata.gid) = (uid, gid);
         Self {
             ring: Mutex::new(lock_order::PIPE, Ring::new()),
@@ -193,7 +194,8 @@ impl Pipe {
             if !ring.is_empty() {
                 let outcome = ring.read(sink, wanted);
                 let left = ring.len();
-                let was_full = self.occupied.swap(left, Ordering::SeqCst) >= self.capacity.load(Ordering::SeqCst);
+                let was_full =
+                    self.occupied.swap(left, Ordering::SeqCst) >= self.capacity.load(Ordering::SeqCst);
                 drop(ring);
                 if was_full && !self.is_full() {
                     self.write_queue.wake_one();
@@ -244,8 +246,9 @@ impl Pipe {
                 }
                 break;
             }
-            let waited =
-                self.write_queue.wait_interruptible(|| (!self.is_full() || self.reader_count() == 0).then_some(()));
+            let waited = self
+                .write_queue
+                .wait_interruptible(|| (!self.is_full() || self.reader_count() == 0).then_some(()));
             if let Err(error) = waited {
                 if done == 0 {
                     return Err(error);
@@ -265,7 +268,12 @@ impl Pipe {
     }
 
     /// Writes until the pipe is full or `len` bytes are in; returns how many are, and whether it is full.
-    fn write_some(&self, source: &mut Source<'_>, len: usize, flags: IoFlags) -> Result<(usize, bool), Errno> {
+    fn write_some(
+        &self,
+        source: &mut Source<'_>,
+        len: usize,
+        flags: IoFlags,
+    ) -> Result<(usize, bool), Errno> {
         let mut ring = self.ring.lock();
         if self.reader_count() == 0 {
             return Err(Errno::EPIPE);

@@ -76,11 +76,11 @@ impl Ring {
     }
 
     fn pop_front(&mut self) {
-        if let Some(buffer) = self.buffers.pop_front() {
-            if buffer.frame.is_unique() {
-                // Full: the frame goes back to the allocator.
-                let _ = self.spares.try_push(buffer.frame);
-            }
+        if let Some(buffer) = self.buffers.pop_front()
+            && buffer.frame.is_unique()
+        {
+            // Full: the frame goes back to the allocator.
+            let _ = self.spares.try_push(buffer.frame);
         }
     }
 
