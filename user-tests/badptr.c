@@ -184,7 +184,7 @@ static void show_row(const struct call *call, int argument)
     for (int k = 0; k < KINDS; k++) {
         if (row[k] < 0)
             snprintf(text[k], sizeof text[k], "%s", error_name((int)-row[k]));
-        else if (row[k] > 4096 || call->number == SYS_set_tid_address || call->number == SYS_openat || call->number == SYS_open)
+        else if (row[k] > 4096 || call->number == SYS_times || call->number == SYS_set_tid_address || call->number == SYS_openat || call->number == SYS_open)
             strcpy(text[k], "done");
         else
             snprintf(text[k], sizeof text[k], "%ld", row[k]);
