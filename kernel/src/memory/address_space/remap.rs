@@ -223,7 +223,8 @@ impl Mm {
                 let (was, pages) = self.vmas.update(at, |vma| {
                     if vma.range() == old_range {
                         vma.lineage = Lineage::NONE;
-                        vma.offset = if vma.object.is_none() { (old >> PAGE_SHIFT) as u64 } else { vma.offset };
+                        vma.offset =
+                            if vma.object.is_none() { (old >> PAGE_SHIFT) as u64 } else { vma.offset };
                     }
                     let was = vma.flags;
                     vma.flags.remove(lock);
