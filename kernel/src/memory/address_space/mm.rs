@@ -97,10 +97,10 @@ impl Mm {
                 (Some(previous), Some(next)) => self.vmas.get(previous).bridges_to(self.vmas.get(next)),
                 _ => false,
             };
-        if both || (before && !after) {
-            if let Some(next) = next {
-                self.join(at, next, gone);
-            }
+        if (both || (before && !after))
+            && let Some(next) = next
+        {
+            self.join(at, next, gone);
         }
         if after && let Some(previous) = previous {
             self.join(previous, at, gone);

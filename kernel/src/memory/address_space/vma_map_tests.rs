@@ -81,7 +81,7 @@ proptest! {
                     let candidates = (bounds.start..bounds.end).step_by(PAGE);
                     let mut fitting = candidates.filter(|&at| at + want <= bounds.end && fits(&map, at, want));
                     prop_assert_eq!(bottom, fitting.next());
-                    prop_assert_eq!(top, fitting.last().or(bottom));
+                    prop_assert_eq!(top, fitting.next_back().or(bottom));
                 }
             }
             check(&map, &model);

@@ -45,7 +45,7 @@ fn slots_have_the_size_and_alignment_asked_for() {
     for size in [1, 16, 17, 100, 256, 257, 512, 1000, 4096, 4097, 70_000, 1 << 20] {
         for align in [1, 8, 64, 4096, 16384] {
             let slot = alloc(layout(size, align)).unwrap();
-            assert!(slot.size() >= size && slot.addr() % align.min(PAGE_SIZE) == 0);
+            assert!(slot.size() >= size && slot.addr().is_multiple_of(align.min(PAGE_SIZE)));
             free(slot);
         }
     }

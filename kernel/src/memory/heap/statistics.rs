@@ -138,7 +138,7 @@ impl HeapStatistics {
         let classes = || SizeClass::all().zip(&self.classes).filter(|(class, _)| class.tier() == tier);
         let allocations: u64 = classes().map(|(_, numbers)| numbers.allocations).sum();
         let refills: u64 = classes().map(|(_, numbers)| numbers.refills).sum();
-        if allocations == 0 { 1000 } else { allocations.saturating_sub(refills) * 1000 / allocations }
+        (allocations.saturating_sub(refills) * 1000).checked_div(allocations).unwrap_or(1000)
     }
 }
 

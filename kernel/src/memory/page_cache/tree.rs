@@ -254,11 +254,12 @@ mod tests {
             for (op, index, len) in ops {
                 match op {
                     0..=3 => {
-                        if !model.contains_key(&index) {
+                        model.entry(index).or_insert_with(|| {
                             let frame = alloc_frame().unwrap();
-                            model.insert(index, frame.number());
+                            let number = frame.number();
                             tree.insert(index, frame);
-                        }
+                            number
+                        });
                     }
                     _ => {
                         let range = index..index + len;

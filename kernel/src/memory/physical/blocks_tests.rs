@@ -9,13 +9,10 @@ use super::*;
 
 const FRAMES: usize = 3 * LARGEST + 77;
 
-fn blocks_with(ranges: &[Range<u32>]) -> Blocks {
+fn blocks_with(range: Range<u32>) -> Blocks {
     let mut blocks = Blocks::new(FRAMES, test_memory(FRAMES)).unwrap();
-    for range in ranges {
-        for (first, order) in FrameNumber::blocks(FrameNumber::new(range.start)..FrameNumber::new(range.end))
-        {
-            blocks.give(first, order).unwrap();
-        }
+    for (first, order) in FrameNumber::blocks(FrameNumber::new(range.start)..FrameNumber::new(range.end)) {
+        blocks.give(first, order).unwrap();
     }
     blocks
 }
@@ -44,7 +41,7 @@ fn check_invariants(blocks: &Blocks, model: &[bool]) {
 
 #[test]
 fn all_memory_given_in_any_order_merges_into_largest_blocks() {
-    let mut blocks = blocks_with(&[]);
+    let mut blocks = blocks_with(0..0);
     for frame in (0..FRAMES as u32).rev().step_by(2).chain((0..FRAMES as u32).rev().skip(1).step_by(2)) {
         blocks.give(FrameNumber::new(frame), 0).unwrap();
     }
@@ -55,7 +52,7 @@ fn all_memory_given_in_any_order_merges_into_largest_blocks() {
 
 #[test]
 fn a_block_freed_twice_is_refused_also_after_it_was_merged() {
-    let mut blocks = blocks_with(&[0..64]);
+    let mut blocks = blocks_with(0..64);
     let frame = blocks.take(0).unwrap();
     blocks.give(frame, 0).unwrap();
     assert_eq!(blocks.give(frame, 0), Err(FreeError::AlreadyFree));
@@ -68,7 +65,7 @@ fn a_block_freed_twice_is_refused_also_after_it_was_merged() {
 
 #[test]
 fn foreign_blocks_are_refused() {
-    let mut blocks = blocks_with(&[]);
+    let mut blocks = blocks_with(0..0);
     assert_eq!(blocks.give(FrameNumber::new(1), 1), Err(FreeError::Foreign));
     assert_eq!(blocks.give(FrameNumber::new(0), 13), Err(FreeError::Foreign));
     assert_eq!(blocks.give(FrameNumber::new(FRAMES as u32), 0), Err(FreeError::Foreign));
@@ -77,7 +74,7 @@ fn foreign_blocks_are_refused() {
 
 #[test]
 fn a_run_longer_than_the_largest_block_is_found_and_its_tail_kept() {
-    let mut blocks = blocks_with(&[0..FRAMES as u32]);
+    let mut blocks = blocks_with(0..FRAMES as u32);
     let n = 2 * LARGEST - 100;
     let run = blocks.take_run(n, 1, FrameNumber::new(u32::MAX)).unwrap();
     assert_eq!((run.start.get(), run.end.get()), (0, n as u32));
@@ -116,7 +113,7 @@ proptest! {
             let end = (start + len).min(FRAMES as u32);
             model[start as usize..end as usize].fill(false);
         }
-        let mut blocks = blocks_with(&[]);
+        let mut blocks = blocks_with(0..0);
         let mut at = 0;
         for run in model.chunk_by(|a, b| a == b) {
             if run[0] {
