@@ -691,6 +691,9 @@ pub fn run_while(mut goes_on: impl FnMut() -> bool) {
         SCHEDULER.idle.fetch_or(bit, SeqCst);
         if cpu.queued.load(Acquire) == 0 && !steal(index) {
             hal::irq::disabled(|| {
+                // Once more: who queued a thread here took the bit away, and the thread may have been stolen since. Who
+                // takes it away from now on interrupts this CPU afterwards.
+                SCHEDULER.idle.fetch_or(bit, SeqCst);
                 if cpu.queued.load(Acquire) == 0 {
                     hal::cpu::wait_for_interrupt();
                 }
