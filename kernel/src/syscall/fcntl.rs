@@ -153,7 +153,7 @@ fn range_of(open: &OpenFile, lock: &Flock) -> Result<(u64, u64), Errno> {
         0 => i64::MAX,
         len if len > 0 => start.checked_add(len - 1).ok_or(Errno::EOVERFLOW)?,
         len => {
-            let last = start - 1;
+            let last = start.checked_sub(1).ok_or(Errno::EINVAL)?;
             start = start.checked_add(len).ok_or(Errno::EINVAL)?;
             last
         }

@@ -51,8 +51,9 @@ pub(super) fn select(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         if time.tv_sec < 0 || time.tv_usec < 0 {
             return Err(Errno::EINVAL);
         }
-        let ns =
-            (time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_usec as u64 * 1000);
+        let ns = (time.tv_sec as u64)
+            .saturating_mul(1_000_000_000)
+            .saturating_add((time.tv_usec as u64).saturating_mul(1000));
         Some(hal::time::now_ns().saturating_add(ns))
     };
     let outcome = select_descriptors(cx, args, deadline);

@@ -98,8 +98,6 @@ pub(super) fn prctl(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
             Ok(0)
         }
         PR_CAP_AMBIENT => ambient(cx, args),
-        PR_SET_TIMERSLACK => Ok(0),
-        PR_GET_TIMERSLACK => Ok(50_000),
         PR_GET_SECCOMP => Ok(0),
         PR_GET_TID_ADDRESS => {
             args.user_ptr::<u64>(1).write(&(cx.user().clear_child_tid.load(Ordering::Relaxed) as u64))?;
