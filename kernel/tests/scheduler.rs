@@ -20,7 +20,7 @@ fn boot(cpus: usize) {
     if cpus > 1 {
         hal::cpu::start_secondaries();
     }
-    scheduler::service::start().unwrap();
+    scheduler::service::start().expect("a new machine has room for its service threads");
 }
 
 /// Runs threads on CPU 0 until `count` has come down to 0.
@@ -29,7 +29,7 @@ fn run_until_zero(count: &AtomicUsize) {
 }
 
 fn spawn(entry: impl FnOnce() + Send + 'static) -> ThreadId {
-    SCHEDULER.spawn("test", entry, STACK).unwrap()
+    SCHEDULER.spawn("test", entry, STACK).expect("there is room for a stack")
 }
 
 /// A counter of threads that have not ended; each takes a handle with it.

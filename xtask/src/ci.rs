@@ -50,7 +50,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     check("documentation", &mut || {
         let mut doc = cargo("doc");
         doc.args(["--workspace", "--no-deps", "--document-private-items", "--locked"]);
-        cmd::run_quietly(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
+        cmd::run_quietly(doc.env("RUSTDOCFLAGS", "-Dwarnings -Arustdoc::private_intra_doc_links"))
     });
     check("clippy for the bare machine", &mut || {
         let toolchain = Toolchain::find(args.toolchain)?;

@@ -1,7 +1,7 @@
 //! Page tables of user address spaces: real x86-64 four-level entries on both back-ends, one walker.
 //!
 //! Invariants:
-//! 1. A leaf entry, present or held, owns one handle of its [`Frame`](crate::frame::Frame).
+//! 1. A leaf entry, present or held, owns one handle of its [`Frame`].
 //! 2. An intermediate table is a frame of its own that no handle outside reaches; its handle count is one more than the
 //!    number of its entries in use. A table that an unmap empties is freed at once.
 //! 3. Only the owner of the [`PageTable`] changes entries, always atomically: another CPU's MMU sets the accessed and

@@ -292,7 +292,7 @@ mod tests {
         }
 
         fn pad(&mut self) {
-            while self.0.len() % 4 != 0 {
+            while !self.0.len().is_multiple_of(4) {
                 self.0.push(0);
             }
         }

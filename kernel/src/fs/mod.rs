@@ -7,6 +7,7 @@ pub mod initramfs;
 pub mod proc;
 mod root;
 pub mod sys;
+pub mod timerfd;
 pub mod tmpfs;
 pub mod vfs;
 

@@ -25,16 +25,16 @@ pub mod exit;
 pub mod faults;
 pub mod fork;
 pub mod limits;
-mod process;
 pub mod signal;
 pub mod start;
+mod thread_group;
 pub mod tree;
 mod user_return;
 mod user_thread;
 pub mod victims;
 pub mod wait;
 
-pub use process::{Image, Process, SharedSignals, Times};
+pub use thread_group::{Image, Process, SharedSignals, Times};
 pub use user_return::exit_to_user;
 pub use user_thread::UserThread;
 

@@ -1,7 +1,5 @@
 //! The table itself and the way from a number to a handler.
 
-use alloc::format;
-
 use hal::sync::{Once, SpinLock};
 use hal::task::{SyscallFrame, UserRegs, Work};
 use linux_abi::errno::Errno;
@@ -109,7 +107,7 @@ fn unknown(_cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         };
         if is_first {
             let name = syscall_numbers::name(number).unwrap_or("?");
-            log::info!("{}", format!("system call {number} ({name}) is not implemented"));
+            log::info!("system call {number} ({name}) is not implemented");
         }
     }
     Err(Errno::ENOSYS)

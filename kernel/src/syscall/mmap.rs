@@ -63,7 +63,7 @@ pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let object = match &open {
         Some(open) => {
             access = file_rights(open, access)?;
-            Some(MappedFile::new(open)?)
+            Some(MappedFile::of(open)?)
         }
         None => None,
     };

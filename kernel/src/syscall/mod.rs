@@ -1,6 +1,6 @@
 //! The system-call layer: a table of 512 slots, one handler type, one file per man page.
 //!
-//! A call travels `hal` entry -> [`dispatch`] -> table slot -> handler. The handler sees a [`Context`] (who calls)
+//! A call travels `hal` entry -> [`dispatch()`] -> table slot -> handler. The handler sees a [`Context`] (who calls)
 //! and [`Args`] (the six argument registers, decoded at the top of the handler by the width Linux gives them), and
 //! answers with a value or an [`SyscallError`], which `dispatch` negates in the one place that does so.
 //!

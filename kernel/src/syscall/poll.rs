@@ -184,7 +184,7 @@ impl FdSet {
         let mut asked = alloc::vec![0u64; words(count)];
         if addr != 0 {
             hal::user::copy_in(asked.as_mut_bytes(), addr)?;
-            if count % 64 != 0
+            if !count.is_multiple_of(64)
                 && let Some(last) = asked.last_mut()
             {
                 *last &= (1 << (count % 64)) - 1;

@@ -8,11 +8,11 @@ use linux_abi::time::{
 };
 
 use super::{Args, Context, SyscallError};
+use crate::fs::timerfd::TimerFd;
 use crate::fs::vfs::OpenFile;
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::time::clock::Clock;
 use crate::time::process_timers::Setting;
-use crate::time::timer_fd::TimerFd;
 
 /// timerfd_create(2): makes a timer that is read through a descriptor.
 ///

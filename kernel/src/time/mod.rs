@@ -6,7 +6,6 @@ pub mod cpu_clocks;
 pub mod posix_timers;
 pub mod process_timers;
 pub mod timer;
-pub mod timer_fd;
 pub mod timer_queue;
 pub mod wall_clock;
 

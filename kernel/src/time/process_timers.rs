@@ -74,7 +74,7 @@ impl Armed {
 
 /// When a periodic timer that was due at `at_ns` fires next after `now_ns`, and how many periods that leaves out;
 /// `None` for one that fires once.
-pub(super) fn next_period(at_ns: u64, interval_ns: u64, now_ns: u64) -> Option<(u64, u64)> {
+pub fn next_period(at_ns: u64, interval_ns: u64, now_ns: u64) -> Option<(u64, u64)> {
     let missed = now_ns.saturating_sub(at_ns).checked_div(interval_ns)?;
     let next = at_ns.saturating_add(interval_ns.saturating_mul(missed + 1));
     Some((next, missed))

@@ -39,8 +39,8 @@ enum Action {
 /// What is queued of a timer.
 struct Inner {
     deadline: Deadline,
-    links: Links<Inner>,
-    deferred_links: Links<Inner>,
+    /// Its place in a queue of deadlines, and in the queue of those that wait for the service thread.
+    links: (Links<Inner>, Links<Inner>),
     /// Whether it waits for the service thread. Under the lock of [`DEFERRED`].
     is_deferred: AtomicBool,
     /// The CPU in whose queue the timer is, or was last.
@@ -53,13 +53,13 @@ struct DeferredLink;
 
 impl Linked<TimerLink> for Inner {
     fn links(&self) -> &Links<Self> {
-        &self.links
+        &self.links.0
     }
 }
 
 impl Linked<DeferredLink> for Inner {
     fn links(&self) -> &Links<Self> {
-        &self.deferred_links
+        &self.links.1
     }
 }
 
@@ -89,8 +89,7 @@ impl Timer {
     fn new(action: Action) -> Self {
         let inner = Inner {
             deadline: Deadline::new(),
-            links: Links::new(),
-            deferred_links: Links::new(),
+            links: (Links::new(), Links::new()),
             is_deferred: AtomicBool::new(false),
             cpu: AtomicUsize::new(0),
             action,

@@ -19,7 +19,7 @@ impl Scale {
     /// Converts a number of ticks; saturates.
     #[inline(always)]
     pub(crate) const fn apply(self, ticks: u64) -> u64 {
-        (ticks as u128 * self.0 as u128 >> 32) as u64
+        ((ticks as u128 * self.0 as u128) >> 32) as u64
     }
 }
 

@@ -181,7 +181,8 @@ mod tests {
         let buffer = sample();
         let info = StartInfo::parse(&buffer, 0x100).unwrap();
         assert_eq!(info.command_line, b"quiet");
-        assert_eq!(info.modules.as_slice(), [0x40_0000..0x40_004d]);
+        assert_eq!(info.modules.len(), 1);
+        assert_eq!(info.modules.as_slice()[0], 0x40_0000..0x40_004d);
         assert_eq!(info.rsdp, Some(0xe0000));
         assert_eq!(info.memory().collect::<Vec<_>>(), [(0..0x9_fc00, 1), (u64::MAX..u64::MAX, 2)]);
     }

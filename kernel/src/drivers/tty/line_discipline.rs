@@ -47,6 +47,12 @@ pub struct LineDiscipline {
     edit_column: usize,
 }
 
+impl Default for LineDiscipline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LineDiscipline {
     /// A discipline with the settings every terminal starts with.
     pub fn new() -> Self {
@@ -335,8 +341,7 @@ impl LineDiscipline {
             bytes.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80)
         };
         let mut seen_word = false;
-        loop {
-            let Some(last) = self.peek_character() else { break };
+        while let Some(last) = self.peek_character() {
             if is_word(&last) {
                 seen_word = true;
             } else if seen_word {

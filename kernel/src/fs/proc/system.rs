@@ -52,7 +52,7 @@ fn file(index: u64, permissions: u32, write: Text) -> Arc<dyn Inode> {
 }
 
 fn cmdline(text: &mut String) -> fmt::Result {
-    text.push_str(&String::from_utf8_lossy(&init::command_line_text()));
+    text.push_str(&String::from_utf8_lossy(init::command_line_text()));
     text.push('\n');
     Ok(())
 }
@@ -102,7 +102,12 @@ fn loadavg(text: &mut String) -> fmt::Result {
     for load in SCHEDULER.load_average() {
         // Rounded to hundredths.
         let load = load + (1 << LOAD_SHIFT) / 200;
-        write!(text, "{}.{:02} ", load >> LOAD_SHIFT, (load & ((1 << LOAD_SHIFT) - 1)) * 100 >> LOAD_SHIFT)?;
+        write!(
+            text,
+            "{}.{:02} ",
+            load >> LOAD_SHIFT,
+            ((load & ((1 << LOAD_SHIFT) - 1)) * 100) >> LOAD_SHIFT
+        )?;
     }
     let tree = tree::lock();
     writeln!(text, "{}/{} {}", stats.running + stats.ready, tree.thread_count(), tree.last_pid())

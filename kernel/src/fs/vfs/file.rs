@@ -201,7 +201,7 @@ pub trait File: Send + Sync {
     }
 
     /// Returns the file as a timer, for `timerfd_settime` and its like.
-    fn as_timer(&self) -> Option<&crate::time::timer_fd::TimerFd> {
+    fn as_timer(&self) -> Option<&crate::fs::timerfd::TimerFd> {
         None
     }
 

@@ -21,7 +21,7 @@ impl MappedFile {
     ///
     /// # Errors
     /// `ENODEV`: the file cannot be mapped; whatever else it has against it.
-    pub fn new(open: &Arc<OpenFile>) -> Result<Arc<dyn MemoryObject>, Errno> {
+    pub fn of(open: &Arc<OpenFile>) -> Result<Arc<dyn MemoryObject>, Errno> {
         let contents = open.file().clone().memory_object()?;
         Ok(Arc::new(Self { open: open.clone(), contents }))
     }

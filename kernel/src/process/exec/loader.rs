@@ -124,7 +124,7 @@ fn map_segment(
     let access = VmFlags::access(segment.readable, segment.writable, segment.executable);
     let pages = shift(&segment.file_pages, bias);
     if !pages.is_empty() {
-        space.map_program(pages, Some((MappedFile::new(file)?, segment.file_offset)), access)?;
+        space.map_program(pages, Some((MappedFile::of(file)?, segment.file_offset)), access)?;
     }
     let zeros = shift(&segment.zero_pages, bias);
     if !zeros.is_empty() {

@@ -11,7 +11,7 @@ use linux_abi::signal::{SaFlags, SigSet, Signal};
 use linux_abi::wait::{self, Status};
 
 use super::STOP_SIGNALS;
-use crate::process::process::SharedSignals;
+use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
 use crate::process::{Pid, Process, Times};
 use crate::scheduler::{self, Thread};

@@ -8,12 +8,12 @@ use hal::sync::{Once, SpinLock};
 use hal::time::now_ns;
 use linux_abi::errno::Errno;
 
-use super::clock::Clock;
-use super::process_timers::{Setting, next_period};
-use super::timer::Timer;
 use crate::fs::vfs::{File, IoFlags, PollEvents};
 use crate::lock_order;
 use crate::scheduler::wait::{PollTable, WaitQueue};
+use crate::time::clock::Clock;
+use crate::time::process_timers::{Setting, next_period};
+use crate::time::timer::Timer;
 use crate::uio::Sink;
 
 #[derive(Default)]
