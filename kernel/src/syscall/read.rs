@@ -96,8 +96,8 @@ pub(super) fn pwritev2(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 /// sendfile(2): copies from a file to another inside the kernel.
 ///
 /// # Errors
-/// `EBADF`, `EINVAL`: an append-only target or a stream as source; those of read and write; `EFAULT`: a bad offset
-/// pointer.
+/// `EBADF`, `EINVAL`: an append-only target or a stream as source; `ESPIPE`: an offset for a stream; those of read and
+/// write; `EFAULT`: a bad offset pointer.
 pub(super) fn sendfile(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (to, from) = (writable(cx, args.fd(0))?, readable(cx, args.fd(1))?);
     let offset_ptr = args.user_ptr::<i64>(2);
@@ -106,8 +106,9 @@ pub(super) fn sendfile(cx: &Context, args: &Args) -> Result<usize, SyscallError>
         return Err(Errno::EINVAL);
     }
     let explicit = if offset_ptr.is_null() { None } else { Some(offset(offset_ptr.read()?)?) };
-    if explicit.is_some() && !from.is_seekable() {
-        return Err(Errno::ESPIPE);
+    // What a stream has given cannot be put back. A terminal is one: a line is to be passed on as soon as it is there.
+    if !from.is_seekable() {
+        return Err(if explicit.is_some() { Errno::ESPIPE } else { Errno::EINVAL });
     }
     let done = copy(cx, &from, explicit, &to, None, count)?;
     if let Some(start) = explicit {
