@@ -91,7 +91,7 @@ impl Kernel for Exo {
     }
 
     fn panic_timeout() -> Option<i32> {
-        init::command_line().map(|line| line.panic_seconds)
+        init::command_line().map(|_| init::panic_seconds())
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use hal::boot::BootModule;
 use linux_abi::errno::Errno;
@@ -79,6 +80,7 @@ fn try_start(command_line: &CommandLine, program: &str) -> Result<(), Errno> {
 /// Keeps the command line, as text and read, for `/proc/cmdline` and for options read later.
 pub fn remember(text: &'static [u8], command_line: Arc<CommandLine>) {
     let _ = TEXT.set(text);
+    set_panic_seconds(command_line.panic_seconds);
     // A second boot in one process (tests) keeps the first line.
     let _ = REMEMBERED.set(command_line);
 }
@@ -93,5 +95,16 @@ pub fn command_line() -> Option<Arc<CommandLine>> {
     REMEMBERED.get().cloned()
 }
 
+/// Seconds after a panic until the machine starts again; negative: at once, 0: never (`panic=`, `kernel.panic`).
+pub fn panic_seconds() -> i32 {
+    PANIC_SECONDS.load(Ordering::Relaxed)
+}
+
+/// Changes what happens after a panic.
+pub fn set_panic_seconds(seconds: i32) {
+    PANIC_SECONDS.store(seconds, Ordering::Relaxed);
+}
+
+static PANIC_SECONDS: AtomicI32 = AtomicI32::new(0);
 static TEXT: hal::sync::Once<&'static [u8]> = hal::sync::Once::new();
 static REMEMBERED: hal::sync::Once<Arc<CommandLine>> = hal::sync::Once::new();

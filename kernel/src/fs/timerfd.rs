@@ -1,13 +1,13 @@
 //! Timers behind descriptors (timerfd_create(2)).
 
-use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::Write;
 
 use hal::sync::{Once, SpinLock};
 use hal::time::now_ns;
 use linux_abi::errno::Errno;
 
+use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{File, IoFlags, PollEvents};
 use crate::lock_order;
 use crate::scheduler::wait::{PollTable, WaitQueue};
@@ -148,15 +148,17 @@ impl File for TimerFd {
         if state.expiries > 0 { PollEvents::READABLE } else { PollEvents::empty() }
     }
 
-    fn describe(&self, text: &mut String) {
+    fn describe(&self, text: &mut Text) {
         let setting = self.get();
         let expiries = self.state.lock().expiries;
         let split = |ns: u64| (ns / 1_000_000_000, ns % 1_000_000_000);
-        text.push_str(&format!(
+        // A text that has become too long says so itself.
+        let _ = write!(
+            text,
             "ticks: {expiries}\nit_value: {:?}\nit_interval: {:?}\n",
             split(setting.left_ns),
             split(setting.interval_ns)
-        ));
+        );
     }
 
     fn as_timer(&self) -> Option<&TimerFd> {

@@ -1,8 +1,7 @@
 //! Event counters: eventfd(2).
 
-use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::Write;
 
 use hal::sync::SpinLock;
 use linux_abi::errno::Errno;
@@ -10,6 +9,7 @@ use linux_abi::eventfd::EVENTFD_MAX;
 use linux_abi::open::OpenFlags;
 
 use crate::fs::vfs::anonymous::AnonymousInode;
+use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{File, IoFlags, OpenFile, PollEvents};
 use crate::lock_order;
 use crate::memory::reserve;
@@ -116,8 +116,10 @@ impl File for EventCounter {
         events
     }
 
-    fn describe(&self, text: &mut String) {
-        text.push_str(&format!("eventfd-count: {:16x}\n", *self.count.lock()));
+    fn describe(&self, text: &mut Text) {
+        let count = *self.count.lock();
+        // A text that has become too long says so itself.
+        let _ = writeln!(text, "eventfd-count: {count:16x}");
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn openat2(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
     hal::user::copy_in(&mut how.as_mut_bytes()[..known], args.addr(2))?;
     check_zeroed_tail(args.addr(2), known, size)?;
     let bits = u32::try_from(how.flags).map_err(|_| Errno::EINVAL)?;
-    let flags = OpenFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
+    let flags = with_large_offsets(OpenFlags::from_bits(bits).ok_or(Errno::EINVAL)?);
     let makes = flags.contains(OpenFlags::O_CREAT) || flags.contains(OpenFlags::O_TMPFILE);
     if how.mode > 0o7777 || how.mode != 0 && !makes {
         return Err(Errno::EINVAL);
@@ -64,7 +64,16 @@ fn lenient(flags: u32, mode: u32) -> OpenParameters {
     if flags.contains(OpenFlags::O_PATH) {
         flags = flags & OpenFlags::WITH_PATH | OpenFlags::O_PATH;
     }
-    OpenParameters { flags, permissions: mode & 0o7777, scope: ResolveFlags::empty() }
+    OpenParameters {
+        flags: with_large_offsets(flags),
+        permissions: mode & 0o7777,
+        scope: ResolveFlags::empty(),
+    }
+}
+
+/// Every offset has 64 bits, and Linux shows that in the flags of whatever was opened by name.
+fn with_large_offsets(flags: OpenFlags) -> OpenFlags {
+    if flags.contains(OpenFlags::O_PATH) { flags } else { flags | OpenFlags::O_LARGEFILE }
 }
 
 fn open_at(cx: &Context, dir: i32, path: &[u8], how: OpenParameters) -> Result<usize, SyscallError> {

@@ -1,18 +1,20 @@
 //! `/proc/PID/fd` and `/proc/PID/fdinfo`.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::ops::ControlFlow;
 
 use linux_abi::errno::Errno;
+use linux_abi::open::OpenFlags;
 
-use super::node::{Common, Link, TextInode, inode_number};
-use super::process::{Subject, parse_id, reader_root};
+use super::file::{TextFile, TextSource};
+use super::node::{Common, MagicLink};
+use super::process::{DESCRIPTOR_NUMBERS, NUMBERS, Subject, parse_id, reader_root};
+use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{
-    DirectoryEntry, DirectorySink, FIRST_ENTRY, FileTable, FileType, Inode, InodeState, LinkTarget, Metadata,
-    OpenFile,
+    DirectoryEntry, DirectorySink, FIRST_ENTRY, File, FileTable, FileType, Inode, InodeState, LinkTarget,
+    Metadata, OpenFile, OpenRequest,
 };
 
 /// One of the two directories.
@@ -24,13 +26,13 @@ pub(super) struct Descriptors {
 
 impl Descriptors {
     /// `/proc/PID/fd`: a link to what each descriptor stands for.
-    pub(super) fn links(common: Common, subject: Subject) -> Arc<Self> {
-        Arc::new(Self { common, subject, shows_links: true })
+    pub(super) fn links(subject: &Subject, common: Common) -> Arc<dyn Inode> {
+        Arc::new(Self { common, subject: subject.clone(), shows_links: true })
     }
 
     /// `/proc/PID/fdinfo`: a text about each descriptor.
-    pub(super) fn infos(common: Common, subject: Subject) -> Arc<Self> {
-        Arc::new(Self { common, subject, shows_links: false })
+    pub(super) fn infos(subject: &Subject, common: Common) -> Arc<dyn Inode> {
+        Arc::new(Self { common, subject: subject.clone(), shows_links: false })
     }
 
     fn files(&self) -> Result<Arc<FileTable>, Errno> {
@@ -40,8 +42,9 @@ impl Descriptors {
     }
 
     fn entry_number(&self, fd: i32) -> u64 {
-        let base = if self.shows_links { 1 << 17 } else { 1 << 18 };
-        inode_number((self.subject.process.pid as u64) << 20 | self.subject.tid as u64, base + fd as u64)
+        let base = DESCRIPTOR_NUMBERS[usize::from(!self.shows_links)];
+        // The directory itself has one of the first numbers of its process.
+        (self.common.number() & !(NUMBERS - 1)) + base + fd as u64
     }
 }
 
@@ -60,19 +63,18 @@ impl Inode for Descriptors {
         let fd = if name == b"0" { 0 } else { parse_id(name).ok_or(Errno::ENOENT)? };
         let files = self.files()?;
         let open = files.get_any(fd).map_err(|_| Errno::ENOENT)?;
-        let owner = self.common.metadata();
-        let owner = (owner.uid, owner.gid);
+        let owner = self.common.owner();
         if self.shows_links {
             let mut permissions = 0;
             permissions |= if open.is_readable() { 0o500 } else { 0 };
             permissions |= if open.is_writable() { 0o300 } else { 0 };
             let common = Common::new(self.entry_number(fd), FileType::Symlink, permissions, owner);
-            let (target, text) = (open.clone(), open);
-            return Ok(Link::with_text(common, move || lead(&target), move || link_text(&text)));
+            let (target, shown) = (open.clone(), open);
+            return Ok(MagicLink::new(common, move || lead(&target), move || link_text(&shown)));
         }
         let is_close_on_exec = files.is_close_on_exec(fd).unwrap_or(false);
         let common = Common::new(self.entry_number(fd), FileType::Regular, 0o444, owner);
-        Ok(TextInode::new(common, move |text| describe(&open, is_close_on_exec, text)))
+        Ok(Arc::new(InfoInode { common, open, is_close_on_exec }))
     }
 
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
@@ -83,6 +85,10 @@ impl Inode for Descriptors {
     }
 
     fn is_volatile(&self) -> bool {
+        true
+    }
+
+    fn is_closed(&self) -> bool {
         true
     }
 
@@ -114,19 +120,56 @@ fn lead(open: &OpenFile) -> Result<LinkTarget, Errno> {
 }
 
 /// What readlink(2) shows: a path from the reader's root, or a name like `pipe:[7]`.
-fn link_text(open: &OpenFile) -> Option<Vec<u8>> {
-    open.display(&reader_root()?).ok()
+fn link_text(open: &OpenFile) -> Result<Vec<u8>, Errno> {
+    open.display(&reader_root().ok_or(Errno::ENOENT)?)
 }
 
-fn describe(open: &OpenFile, is_close_on_exec: bool, text: &mut String) -> Result<(), Errno> {
-    let mut flags = open.flags().bits();
-    if is_close_on_exec {
-        flags |= linux_abi::open::OpenFlags::O_CLOEXEC.bits();
+/// `/proc/PID/fdinfo/N`.
+struct InfoInode {
+    common: Common,
+    open: Arc<OpenFile>,
+    is_close_on_exec: bool,
+}
+
+impl Inode for InfoInode {
+    fn metadata(&self) -> Metadata {
+        self.common.metadata()
     }
-    let position = open.with_position(|position| *position);
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{}", open.place().mount.id());
-    let _ = writeln!(text, "ino:\t{}", open.metadata().inode_number);
-    open.file().describe(text);
-    Ok(())
+
+    fn state(&self) -> &InodeState {
+        self.common.state()
+    }
+
+    fn open(self: Arc<Self>, _request: &OpenRequest) -> Result<Arc<dyn File>, Errno> {
+        Ok(TextFile::new(Info { open: self.open.clone(), is_close_on_exec: self.is_close_on_exec }))
+    }
+
+    fn is_cacheable(&self) -> bool {
+        false
+    }
+}
+
+/// The text about a descriptor.
+struct Info {
+    open: Arc<OpenFile>,
+    is_close_on_exec: bool,
+}
+
+impl TextSource for Info {
+    fn show(&self, _from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
+        let open = &self.open;
+        let mut flags = open.flags().bits();
+        if self.is_close_on_exec {
+            flags |= OpenFlags::O_CLOEXEC.bits();
+        }
+        let position = open.last_position();
+        let _ = writeln!(text, "pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{}", open.place().mount.id());
+        let _ = writeln!(text, "ino:\t{}", open.metadata().inode_number);
+        open.file().describe(text);
+        Ok(None)
+    }
+
+    fn store(&self, _value: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
 }

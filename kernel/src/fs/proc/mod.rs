@@ -2,15 +2,19 @@
 //!
 //! Nothing is stored: a directory of a process is made when it is looked up, and the text of a file when it is read.
 //!
-//! - [`node`]: the three kinds of inodes (text, directory, link) everything here is made of;
-//! - [`system`]: files about the system as a whole; [`sysctl`]: `/proc/sys`;
+//! - [`node`]: tables of entries, and the directories and links that show them;
+//! - [`file`]: files whose text is made when it is read;
+//! - [`root`]: the root directory; [`system`]: its files about the system as a whole; [`sysctl`]: `/proc/sys`;
 //! - [`process`]: the directory of a process; [`descriptors`]: its `fd` and `fdinfo`;
-//! - [`status`]: the long texts about a process (`stat`, `status`, `maps`, ...).
+//! - [`stat`], [`status`]: texts about a process; [`memory`]: what shows its memory.
 
 mod descriptors;
+mod file;
+mod memory;
 mod node;
 mod process;
 mod root;
+mod stat;
 mod status;
 mod sysctl;
 mod system;

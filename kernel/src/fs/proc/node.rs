@@ -1,21 +1,23 @@
-//! The inodes of procfs: a text made when read, a directory given by a table, a symbolic link.
+//! What procfs is made of: tables of entries, and the directories and links that show them.
+//!
+//! A table says for each name what is under it, once and for all; the inodes are made when a name is looked up. What the
+//! entries are about, the system or one process, is a [`Topic`] that is handed to the functions in the table.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use hal::sync::{Mutex, Once};
+use hal::sync::Once;
 use linux_abi::errno::Errno;
 use linux_abi::stat::Mode;
 use linux_abi::time::Timespec;
 
+use super::file::TextInode;
+use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{
-    DeviceNumber, DirectoryEntry, DirectorySink, FIRST_ENTRY, File, FileType, Inode, InodeState, IoFlags,
-    LinkTarget, Metadata, OpenRequest, clock,
+    DeviceNumber, DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget,
+    Metadata, clock,
 };
-use crate::lock_order;
-use crate::uio::{Sink, Source};
 
 /// The device number of the one procfs there is; set when it is made.
 static DEVICE: Once<DeviceNumber> = Once::new();
@@ -23,6 +25,118 @@ static DEVICE: Once<DeviceNumber> = Once::new();
 /// The device number of procfs, `make` making it the first time.
 pub(super) fn device_or(make: impl FnOnce() -> DeviceNumber) -> DeviceNumber {
     *DEVICE.get_or_init(make)
+}
+
+/// Inode number of the root directory.
+pub(super) const ROOT_NUMBER: u64 = 1;
+
+/// What a table of entries is about.
+pub(super) trait Topic: Clone + Send + Sync + 'static {
+    /// Whether it exists as long as the system does, so that names may be remembered.
+    const IS_LASTING: bool;
+    /// The error of writing a file that takes nothing, although it could be opened.
+    const NOT_WRITABLE: Errno;
+    /// Whether a file that takes nothing cannot even be opened for writing.
+    const REFUSES_WRITERS: bool = false;
+
+    /// Whose the files are: user and group.
+    fn owner(&self) -> (u32, u32) {
+        (0, 0)
+    }
+
+    /// Checks that it still exists.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    fn check(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// The inode number of the entry at `index` of a table shown by the directory with the number `directory`: another
+    /// one for each.
+    fn entry_number(directory: u64, index: usize) -> u64 {
+        directory << 8 | (index as u64 + 1)
+    }
+}
+
+/// What is under a name.
+pub(super) enum Content<T: 'static> {
+    /// A text, made as a whole.
+    Text(fn(&T, &mut Text) -> Result<(), Errno>),
+    /// A text that also takes what is written, a value at a time.
+    Setting(fn(&T, &mut Text) -> Result<(), Errno>, fn(&T, &[u8]) -> Result<(), Errno>),
+    /// A text that may be long, made in pieces; see [`TextSource::show`](super::file::TextSource::show).
+    Pieces(fn(&T, u64, &mut Text) -> Result<Option<u64>, Errno>),
+    /// A symbolic link whose text never changes.
+    FixedLink(&'static str),
+    /// A symbolic link.
+    Link(fn(&T) -> Result<LinkTarget, Errno>),
+    /// A directory.
+    Directory(&'static [Entry<T>]),
+    /// A file or directory of another kind.
+    Other(FileType, fn(&T, Common) -> Arc<dyn Inode>),
+}
+
+/// An entry of a directory.
+pub(super) struct Entry<T: 'static> {
+    name: &'static str,
+    permissions: u32,
+    content: Content<T>,
+}
+
+impl<T> Entry<T> {
+    /// A file with this text.
+    pub(super) const fn text(
+        name: &'static str,
+        permissions: u32,
+        show: fn(&T, &mut Text) -> Result<(), Errno>,
+    ) -> Self {
+        Self { name, permissions, content: Content::Text(show) }
+    }
+
+    /// A file that shows and takes a value.
+    pub(super) const fn setting(
+        name: &'static str,
+        show: fn(&T, &mut Text) -> Result<(), Errno>,
+        store: fn(&T, &[u8]) -> Result<(), Errno>,
+    ) -> Self {
+        Self { name, permissions: 0o644, content: Content::Setting(show, store) }
+    }
+
+    /// A directory with these entries.
+    pub(super) const fn directory(name: &'static str, entries: &'static [Self]) -> Self {
+        Self { name, permissions: 0o555, content: Content::Directory(entries) }
+    }
+
+    /// An entry with this content.
+    pub(super) const fn new(name: &'static str, permissions: u32, content: Content<T>) -> Self {
+        Self { name, permissions, content }
+    }
+
+    fn file_type(&self) -> FileType {
+        match self.content {
+            Content::Text(_) | Content::Setting(..) | Content::Pieces(_) => FileType::Regular,
+            Content::FixedLink(_) | Content::Link(_) => FileType::Symlink,
+            Content::Directory(_) => FileType::Directory,
+            Content::Other(file_type, _) => file_type,
+        }
+    }
+}
+
+impl<T: Topic> Entry<T> {
+    fn inode(&'static self, topic: &T, number: u64) -> Arc<dyn Inode> {
+        let common = Common::new(number, self.file_type(), self.permissions, topic.owner());
+        match self.content {
+            Content::Text(_) | Content::Setting(..) | Content::Pieces(_) => {
+                TextInode::new(common, topic.clone(), &self.content)
+            }
+            Content::FixedLink(_) | Content::Link(_) => {
+                Arc::new(Link { common, topic: topic.clone(), content: &self.content })
+            }
+            Content::Directory(entries) => Directory::new(common, topic.clone(), entries),
+            Content::Other(_, make) => make(topic, common),
+        }
+    }
 }
 
 /// What every inode here has: number, mode, owner, time of making.
@@ -41,6 +155,16 @@ impl Common {
         Self { number, mode, owner, made: clock::now(), state: InodeState::new() }
     }
 
+    /// The inode number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whose the file is: user and group.
+    pub(super) fn owner(&self) -> (u32, u32) {
+        self.owner
+    }
+
     /// The state the virtual file system keeps.
     pub(super) fn state(&self) -> &InodeState {
         &self.state
@@ -56,116 +180,17 @@ impl Common {
     }
 }
 
-/// A number for an inode, from the number of what it belongs to and its place there. Not 0, not the root's.
-pub(super) fn inode_number(owner: u64, index: u64) -> u64 {
-    (owner + 1) << 20 | (index + 2)
-}
-
-/// Makes the text of a file.
-pub(super) type Show = dyn Fn(&mut String) -> Result<(), Errno> + Send + Sync;
-/// Takes what is written to a file.
-pub(super) type Store = dyn Fn(&[u8]) -> Result<(), Errno> + Send + Sync;
-
-/// A file whose text is made when it is read.
-pub(super) struct TextInode {
+/// A directory that shows a table.
+pub(super) struct Directory<T: 'static> {
     common: Common,
-    show: Arc<Show>,
-    store: Option<Arc<Store>>,
+    topic: T,
+    entries: &'static [Entry<T>],
 }
 
-impl TextInode {
-    /// A read-only file.
-    pub(super) fn new(
-        common: Common,
-        show: impl Fn(&mut String) -> Result<(), Errno> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        Arc::new(Self { common, show: Arc::new(show), store: None })
-    }
-
-    /// A file that can be written too, a value at a time.
-    pub(super) fn writable(
-        common: Common,
-        show: impl Fn(&mut String) -> Result<(), Errno> + Send + Sync + 'static,
-        store: impl Fn(&[u8]) -> Result<(), Errno> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        Arc::new(Self { common, show: Arc::new(show), store: Some(Arc::new(store)) })
-    }
-}
-
-impl Inode for TextInode {
-    fn metadata(&self) -> Metadata {
-        self.common.metadata()
-    }
-
-    fn state(&self) -> &InodeState {
-        self.common.state()
-    }
-
-    fn open(self: Arc<Self>, _request: &OpenRequest) -> Result<Arc<dyn File>, Errno> {
-        let text = Mutex::new(lock_order::PROC_TEXT, Vec::new());
-        Ok(Arc::new(TextFile { show: self.show.clone(), store: self.store.clone(), text }))
-    }
-}
-
-/// An open text. A read at position 0 makes the text anew, so that programs that rewind see news.
-struct TextFile {
-    show: Arc<Show>,
-    store: Option<Arc<Store>>,
-    text: Mutex<Vec<u8>>,
-}
-
-/// Longest write to a file of `/proc`.
-const WRITE_MAX: usize = 4096;
-
-impl File for TextFile {
-    fn read(&self, position: &mut u64, sink: &mut Sink<'_>, _flags: IoFlags) -> Result<usize, Errno> {
-        let mut text = self.text.lock();
-        if *position == 0 {
-            let mut fresh = String::new();
-            (self.show)(&mut fresh)?;
-            *text = fresh.into_bytes();
-        }
-        let start = usize::try_from(*position).unwrap_or(usize::MAX).min(text.len());
-        let end = text.len().min(start.saturating_add(sink.remaining()));
-        let done = sink.put(&text[start..end])?;
-        *position += done as u64;
-        Ok(done)
-    }
-
-    fn write(&self, position: &mut u64, source: &mut Source<'_>, _flags: IoFlags) -> Result<usize, Errno> {
-        let store = self.store.as_ref().ok_or(Errno::EIO)?;
-        let mut value = alloc::vec![0; source.remaining().min(WRITE_MAX)];
-        let len = source.take(&mut value)?;
-        store(&value[..len])?;
-        *position += len as u64;
-        Ok(len)
-    }
-}
-
-/// Makes an entry of a directory; `None` when it does not exist now.
-pub(super) type Make = dyn Fn() -> Option<Arc<dyn Inode>> + Send + Sync;
-
-/// A directory whose entries are given by a table.
-pub(super) struct Directory {
-    common: Common,
-    entries: Vec<(&'static str, FileType, Arc<Make>)>,
-}
-
-impl Directory {
-    /// Makes a directory without entries.
-    pub(super) fn new(common: Common) -> Self {
-        Self { common, entries: Vec::new() }
-    }
-
-    /// Adds an entry.
-    pub(super) fn with(
-        mut self,
-        name: &'static str,
-        file_type: FileType,
-        make: impl Fn() -> Option<Arc<dyn Inode>> + Send + Sync + 'static,
-    ) -> Self {
-        self.entries.push((name, file_type, Arc::new(make)));
-        self
+impl<T: Topic> Directory<T> {
+    /// Makes a directory.
+    pub(super) fn new(common: Common, topic: T, entries: &'static [Entry<T>]) -> Arc<Self> {
+        Arc::new(Self { common, topic, entries })
     }
 
     /// The number of entries.
@@ -175,29 +200,30 @@ impl Directory {
 
     /// Finds an entry.
     pub(super) fn find(&self, name: &[u8]) -> Option<Arc<dyn Inode>> {
-        self.entries.iter().find(|entry| entry.0.as_bytes() == name).and_then(|entry| (entry.2)())
+        let index = self.entries.iter().position(|entry| entry.name.as_bytes() == name)?;
+        Some(self.entries[index].inode(&self.topic, T::entry_number(self.common.number, index)))
     }
 
     /// Reports the entries from position `from` on; positions start at [`FIRST_ENTRY`].
     pub(super) fn report(&self, from: u64, sink: &mut DirectorySink<'_>) -> ControlFlow<()> {
         let start = usize::try_from(from.saturating_sub(FIRST_ENTRY)).unwrap_or(usize::MAX);
-        for (index, (name, file_type, _)) in self.entries.iter().enumerate().skip(start) {
-            let entry = DirectoryEntry {
-                name: name.as_bytes(),
-                inode_number: self.common.number + 1 + index as u64,
-                file_type: *file_type,
+        for (index, entry) in self.entries.iter().enumerate().skip(start) {
+            sink(&DirectoryEntry {
+                name: entry.name.as_bytes(),
+                inode_number: T::entry_number(self.common.number, index),
+                file_type: entry.file_type(),
                 next: FIRST_ENTRY + index as u64 + 1,
-            };
-            sink(&entry)?;
+            })?;
         }
         ControlFlow::Continue(())
     }
 }
 
-impl Inode for Directory {
+impl<T: Topic> Inode for Directory<T> {
     fn metadata(&self) -> Metadata {
         let mut metadata = self.common.metadata();
-        metadata.link_count = 2;
+        let directories = self.entries.iter().filter(|entry| entry.file_type() == FileType::Directory);
+        metadata.link_count = 2 + directories.count() as u32;
         metadata
     }
 
@@ -206,10 +232,12 @@ impl Inode for Directory {
     }
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
+        self.topic.check().map_err(|_| Errno::ENOENT)?;
         self.find(name).ok_or(Errno::ENOENT)
     }
 
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
+        self.topic.check().map_err(|_| Errno::ENOENT)?;
         // Whether the reader wants more does not matter at the end of the directory.
         let _ = self.report(from, sink);
         Ok(())
@@ -219,45 +247,76 @@ impl Inode for Directory {
         true
     }
 
+    fn is_closed(&self) -> bool {
+        true
+    }
+
     fn is_cacheable(&self) -> bool {
-        false
+        T::IS_LASTING
+    }
+}
+
+/// A symbolic link.
+struct Link<T: 'static> {
+    common: Common,
+    topic: T,
+    content: &'static Content<T>,
+}
+
+impl<T: Topic> Inode for Link<T> {
+    fn metadata(&self) -> Metadata {
+        let mut metadata = self.common.metadata();
+        if let Content::FixedLink(text) = self.content {
+            metadata.size = text.len() as u64;
+        }
+        metadata
+    }
+
+    fn state(&self) -> &InodeState {
+        self.common.state()
+    }
+
+    fn read_link(&self) -> Result<LinkTarget, Errno> {
+        match self.content {
+            Content::FixedLink(text) => Ok(LinkTarget::Text(text.as_bytes().into())),
+            Content::Link(lead) => lead(&self.topic),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn is_cacheable(&self) -> bool {
+        T::IS_LASTING
     }
 }
 
 /// Says where a link leads.
-pub(super) type Lead = dyn Fn() -> Result<LinkTarget, Errno> + Send + Sync;
-/// Says what readlink(2) shows, where that is not the path of the place.
-pub(super) type LinkText = dyn Fn() -> Option<Vec<u8>> + Send + Sync;
+type Lead = dyn Fn() -> Result<LinkTarget, Errno> + Send + Sync;
+/// Says what readlink(2) shows.
+type LinkText = dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync;
 
-/// A symbolic link.
-pub(super) struct Link {
+/// A symbolic link to something that need not have a name, with a text of its own for readlink(2).
+pub(super) struct MagicLink {
     common: Common,
     lead: Arc<Lead>,
-    text: Option<Arc<LinkText>>,
+    text: Arc<LinkText>,
 }
 
-impl Link {
-    /// A link that leads where `lead` says when it is followed.
+impl MagicLink {
+    /// A link that leads where `lead` says when it is followed, and shows what `text` says.
     pub(super) fn new(
         common: Common,
         lead: impl Fn() -> Result<LinkTarget, Errno> + Send + Sync + 'static,
+        text: impl Fn() -> Result<Vec<u8>, Errno> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { common, lead: Arc::new(lead), text: None })
-    }
-
-    /// The same with a text of its own for readlink(2).
-    pub(super) fn with_text(
-        common: Common,
-        lead: impl Fn() -> Result<LinkTarget, Errno> + Send + Sync + 'static,
-        text: impl Fn() -> Option<Vec<u8>> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        Arc::new(Self { common, lead: Arc::new(lead), text: Some(Arc::new(text)) })
+        Arc::new(Self { common, lead: Arc::new(lead), text: Arc::new(text) })
     }
 }
 
-impl Inode for Link {
+impl Inode for MagicLink {
     fn metadata(&self) -> Metadata {
-        self.common.metadata()
+        let mut metadata = self.common.metadata();
+        metadata.size = 64;
+        metadata
     }
 
     fn state(&self) -> &InodeState {
@@ -269,7 +328,7 @@ impl Inode for Link {
     }
 
     fn link_text(&self) -> Option<Result<Vec<u8>, Errno>> {
-        self.text.as_ref().and_then(|text| text()).map(Ok)
+        Some((self.text)())
     }
 
     fn is_cacheable(&self) -> bool {

@@ -1,58 +1,112 @@
 //! The directory of a process or thread: `/proc/PID`, `/proc/PID/task/TID`.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt::Write;
 use core::ops::ControlFlow;
+use core::sync::atomic::Ordering::Relaxed;
 
+use linux_abi::cap::{CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
 
 use super::descriptors::Descriptors;
-use super::node::{Common, Directory, Link, TextInode, inode_number};
-use super::status;
+use super::file::{PIECE, parse_number};
+use super::memory::{MemoryInode, View};
+use super::node::{Common, Content, Directory, Entry, Topic};
+use super::{stat, status};
 use crate::fs::vfs::mount;
+use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{
-    DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget, Metadata, Path,
+    DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget, Metadata, Mount,
+    Path,
 };
 use crate::process::{Pid, Process, tree};
 use crate::scheduler;
 use crate::scheduler::Thread;
 
-/// A process, and which of its threads a file is about; `thread` is `None` once it has ended.
+/// A process, or one of its threads.
 #[derive(Clone)]
 pub(super) struct Subject {
     pub(super) process: Arc<Process>,
+    /// The process's id when the subject is the process, or its first thread.
     pub(super) tid: Pid,
+    /// Whether it is looked at as one of the threads in the process's `task` directory.
+    pub(super) in_task: bool,
+}
+
+impl Topic for Subject {
+    const IS_LASTING: bool = false;
+    const NOT_WRITABLE: Errno = Errno::EINVAL;
+
+    /// Effective user and group; root's are the files of a process that has more rights than who started it.
+    fn owner(&self) -> (u32, u32) {
+        if !self.process.is_dumpable.load(Relaxed) {
+            return (0, 0);
+        }
+        self.thread()
+            .and_then(|thread| thread.user.as_ref().map(|user| user.credentials()))
+            .map_or((0, 0), |credentials| (credentials.uid.effective, credentials.gid.effective))
+    }
+
+    fn check(&self) -> Result<(), Errno> {
+        let exists = tree::find_process(self.process.pid).is_some_and(|it| Arc::ptr_eq(&it, &self.process));
+        if exists && (self.is_process() || self.thread().is_some()) { Ok(()) } else { Err(Errno::ESRCH) }
+    }
+
+    fn entry_number(directory: u64, index: usize) -> u64 {
+        directory + 1 + index as u64
+    }
+}
+
+/// Inode numbers that belong to one process or thread.
+pub(super) const NUMBERS: u64 = 1 << 26;
+/// Where, among those, the numbers of the entries of `fd` and `fdinfo` start.
+pub(super) const DESCRIPTOR_NUMBERS: [u64; 2] = [1 << 24, 2 << 24];
+
+/// The inode number of the directory of a process, or of one of its threads in its `task` directory.
+fn directory_number(tid: Pid, in_task: bool) -> u64 {
+    (tid as u64 * 2 + u64::from(in_task) + 1) * NUMBERS
 }
 
 impl Subject {
     /// The process with this id.
     pub(super) fn process(pid: Pid) -> Option<Self> {
         let process = tree::find_process(pid)?;
-        Some(Self { process, tid: pid })
+        Some(Self { process, tid: pid, in_task: false })
     }
 
     /// A thread of the process.
     fn thread_of(&self, tid: Pid) -> Option<Self> {
-        let thread = tree::find_thread(tid)?;
-        let is_ours = thread.user.as_ref().is_some_and(|user| user.process.pid == self.process.pid);
-        is_ours.then(|| Self { process: self.process.clone(), tid })
+        let subject = Self { process: self.process.clone(), tid, in_task: true };
+        let exists = self.process.threads().iter().any(|thread| thread.tid() == tid);
+        (exists || subject.is_process() && subject.check().is_ok()).then_some(subject)
+    }
+
+    /// Whether this is the process, or its first thread, which is there as long as the process is.
+    pub(super) fn is_process(&self) -> bool {
+        self.tid == self.process.pid
+    }
+
+    /// Its name; that of the thread that ended last, once all have.
+    pub(super) fn name(&self) -> Vec<u8> {
+        self.thread().map_or_else(|| self.process.last_name(), |thread| thread.name().as_bytes().to_vec())
+    }
+
+    /// The thread, while it lives.
+    pub(super) fn own_thread(&self) -> Option<Arc<Thread>> {
+        self.process.threads().into_iter().find(|thread| thread.tid() == self.tid)
     }
 
     /// The thread, while it lives; for a process whose first thread has ended, another.
     pub(super) fn thread(&self) -> Option<Arc<Thread>> {
-        let threads = self.process.threads();
-        threads.iter().find(|thread| thread.tid() == self.tid).or_else(|| threads.first()).cloned()
+        self.own_thread().or_else(|| self.process.first_thread().filter(|_| self.is_process()))
     }
 
-    /// Effective user and group, which own the files here.
-    fn owner(&self) -> (u32, u32) {
-        if !self.process.is_dumpable.load(core::sync::atomic::Ordering::Relaxed) {
-            return (0, 0);
-        }
-        self.thread()
-            .and_then(|thread| thread.user.as_ref().map(|user| user.credentials()))
-            .map_or((0, 0), |credentials| (credentials.uid.effective, credentials.gid.effective))
+    /// The number of threads; the first one counts as long as the process is there.
+    pub(super) fn thread_count(&self) -> usize {
+        let threads = self.process.threads();
+        let has_first = threads.iter().any(|thread| thread.tid() == self.process.pid);
+        threads.len() + usize::from(!has_first)
     }
 
     /// Lets only those look who could trace the process (ptrace(2), "access mode checking").
@@ -67,141 +121,103 @@ impl Subject {
         }
         let target = self.process.with_leader(|leader| leader.credentials()).ok_or(Errno::ESRCH)?;
         let caller = user.credentials();
-        let is_dumpable = self.process.is_dumpable.load(core::sync::atomic::Ordering::Relaxed);
-        let may = caller.may_inspect(&target) && (is_dumpable || caller.has(linux_abi::cap::CAP_SYS_PTRACE));
+        let is_dumpable = self.process.is_dumpable.load(Relaxed);
+        let may = caller.may_inspect(&target) && (is_dumpable || caller.has(CAP_SYS_PTRACE));
         if may { Ok(()) } else { Err(Errno::EACCES) }
-    }
-
-    fn common(&self, index: u64, file_type: FileType, permissions: u32) -> Common {
-        let number = inode_number((self.process.pid as u64) << 20 | self.tid as u64, index);
-        Common::new(number, file_type, permissions, self.owner())
-    }
-
-    fn text(
-        &self,
-        index: u64,
-        permissions: u32,
-        show: fn(&Self, &mut String) -> Result<(), Errno>,
-    ) -> Option<Arc<dyn Inode>> {
-        let subject = self.clone();
-        Some(TextInode::new(self.common(index, FileType::Regular, permissions), move |text| {
-            show(&subject, text)
-        }))
-    }
-
-    fn link(&self, index: u64, place: fn(&Self) -> Result<Path, Errno>) -> Option<Arc<dyn Inode>> {
-        let subject = self.clone();
-        Some(Link::new(self.common(index, FileType::Symlink, 0o777), move || {
-            subject.check_inspect()?;
-            place(&subject).map(LinkTarget::Jump)
-        }))
     }
 }
 
 /// Makes `/proc/PID`.
 pub(super) fn directory(subject: Subject) -> Arc<dyn Inode> {
-    let with_task = subject.clone();
-    let table = entries(&subject, 0);
-    let table = table.with("task", FileType::Directory, move || {
-        let common = with_task.common(60, FileType::Directory, 0o555);
-        Some(Arc::new(Tasks { common, subject: with_task.clone() }))
-    });
-    Arc::new(table)
+    directory_of(subject, &ENTRIES)
 }
 
-/// The files every process and thread has.
-fn entries(subject: &Subject, base: u64) -> Directory {
-    type Text = fn(&Subject, &mut String) -> Result<(), Errno>;
-    type Place = fn(&Subject) -> Result<Path, Errno>;
-    const TEXTS: [(&str, u32, Text); 17] = [
-        ("auxv", 0o400, status::auxv),
-        ("cgroup", 0o444, status::cgroup),
-        ("cmdline", 0o444, status::cmdline),
-        ("environ", 0o400, status::environ),
-        ("limits", 0o444, status::limits),
-        ("maps", 0o444, status::maps),
-        ("mountinfo", 0o444, status::mountinfo),
-        ("mounts", 0o444, status::mounts),
-        ("oom_score", 0o444, status::oom_score),
-        ("personality", 0o400, status::personality),
-        ("sched", 0o444, status::sched),
-        ("schedstat", 0o444, status::schedstat),
-        ("smaps", 0o444, status::smaps),
-        ("stat", 0o444, status::stat),
-        ("statm", 0o444, status::statm),
-        ("status", 0o444, status::status),
-        ("wchan", 0o444, status::wchan),
-    ];
-    const LINKS: [(&str, Place); 3] = [("cwd", working_directory), ("exe", executable), ("root", root)];
+fn directory_of(subject: Subject, entries: &'static [Entry<Subject>]) -> Arc<dyn Inode> {
+    let number = directory_number(subject.tid, subject.in_task);
+    let common = Common::new(number, FileType::Directory, 0o555, subject.owner());
+    Directory::new(common, subject, entries)
+}
 
-    let mut table = Directory::new(subject.common(base, FileType::Directory, 0o555));
-    for (index, (name, permissions, show)) in TEXTS.into_iter().enumerate() {
-        let subject = subject.clone();
-        table =
-            table.with(name, FileType::Regular, move || subject.text(1 + index as u64, permissions, show));
+/// A file about the memory of a process.
+const fn memory(
+    name: &'static str,
+    permissions: u32,
+    make: fn(&Subject, Common) -> Arc<dyn Inode>,
+) -> Entry<Subject> {
+    Entry::new(name, permissions, Content::Other(FileType::Regular, make))
+}
+
+/// What is in the directory of a process; in that of a thread is the same but for the first.
+static ENTRIES: [Entry<Subject>; 26] = [
+    Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
+    Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
+    Entry::new("fdinfo", 0o555, Content::Other(FileType::Directory, Descriptors::infos)),
+    memory("environ", 0o400, |subject, common| MemoryInode::new(common, subject, View::Environment)),
+    memory("auxv", 0o400, |subject, common| MemoryInode::new(common, subject, View::AuxiliaryVector)),
+    Entry::text("status", 0o444, status::status),
+    Entry::text("personality", 0o400, status::personality),
+    Entry::text("limits", 0o444, status::limits),
+    Entry::text("sched", 0o644, status::sched),
+    Entry::setting("comm", show_name, store_name),
+    memory("cmdline", 0o444, |subject, common| MemoryInode::new(common, subject, View::Arguments)),
+    Entry::text("stat", 0o444, stat::stat),
+    Entry::text("statm", 0o444, stat::statm),
+    memory("maps", 0o444, |subject, common| MemoryInode::new(common, subject, View::Mappings)),
+    memory("mem", 0o600, |subject, common| MemoryInode::new(common, subject, View::Memory)),
+    Entry::new("cwd", 0o777, Content::Link(|subject| jump(subject, working_directory))),
+    Entry::new("root", 0o777, Content::Link(|subject| jump(subject, root))),
+    Entry::new("exe", 0o777, Content::Link(|subject| jump(subject, executable))),
+    Entry::new("mounts", 0o444, Content::Pieces(mounts)),
+    Entry::new("mountinfo", 0o444, Content::Pieces(mountinfo)),
+    memory("smaps", 0o444, |subject, common| MemoryInode::new(common, subject, View::DetailedMappings)),
+    Entry::text("wchan", 0o444, status::wchan),
+    Entry::text("schedstat", 0o444, status::schedstat),
+    Entry::text("cgroup", 0o444, status::cgroup),
+    Entry::text("oom_score", 0o444, status::oom_score),
+    Entry::setting("oom_score_adj", show_oom_adjustment, store_oom_adjustment),
+];
+
+fn show_name(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    text.push(&subject.name());
+    text.push(b"\n");
+    Ok(())
+}
+
+/// Renames a thread of the caller's own process.
+fn store_name(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
+    let caller = scheduler::current();
+    let is_own = caller.user.as_ref().is_some_and(|user| user.process.pid == subject.process.pid);
+    if !is_own {
+        return Err(Errno::EINVAL);
     }
-    for (index, (name, place)) in LINKS.into_iter().enumerate() {
-        let subject = subject.clone();
-        table = table.with(name, FileType::Symlink, move || subject.link(30 + index as u64, place));
+    let end = value.iter().position(|&byte| byte == 0).unwrap_or(value.len());
+    subject.thread().ok_or(Errno::ESRCH)?.set_name(&value[..end]);
+    Ok(())
+}
+
+fn show_oom_adjustment(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    let _ = writeln!(text, "{}", subject.process.oom_score_adj.load(Relaxed));
+    Ok(())
+}
+
+fn store_oom_adjustment(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
+    let score = i32::try_from(parse_number(value.trim_ascii())?).map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&score) {
+        return Err(Errno::EINVAL);
     }
-    let (comm, adjust) = (subject.clone(), subject.clone());
-    let (fd, fdinfo) = (subject.clone(), subject.clone());
-    table
-        .with("comm", FileType::Regular, move || Some(comm_file(&comm)))
-        .with("oom_score_adj", FileType::Regular, move || Some(oom_score_adj_file(&adjust)))
-        .with("fd", FileType::Directory, move || {
-            Some(Descriptors::links(fd.common(50, FileType::Directory, 0o500), fd.clone()))
-        })
-        .with("fdinfo", FileType::Directory, move || {
-            Some(Descriptors::infos(fdinfo.common(51, FileType::Directory, 0o555), fdinfo.clone()))
-        })
+    let caller = scheduler::current();
+    let may_lower = caller.user.as_ref().is_none_or(|user| user.credentials().has(CAP_SYS_RESOURCE));
+    if score < subject.process.oom_score_adj.load(Relaxed) && !may_lower {
+        return Err(Errno::EACCES);
+    }
+    subject.process.oom_score_adj.store(score, Relaxed);
+    Ok(())
 }
 
-fn comm_file(subject: &Subject) -> Arc<dyn Inode> {
-    let (reader, writer) = (subject.clone(), subject.clone());
-    let show = move |text: &mut String| {
-        let thread = reader.thread().ok_or(Errno::ESRCH)?;
-        text.push_str(&String::from_utf8_lossy(thread.name().as_bytes()));
-        text.push('\n');
-        Ok(())
-    };
-    let store = move |value: &[u8]| {
-        let caller = scheduler::current();
-        let is_own = caller.user.as_ref().is_some_and(|user| user.process.pid == writer.process.pid);
-        if !is_own {
-            return Err(Errno::EINVAL);
-        }
-        let end = value.iter().position(|&byte| byte == b'\n').unwrap_or(value.len());
-        writer.thread().ok_or(Errno::ESRCH)?.set_name(&value[..end]);
-        Ok(())
-    };
-    TextInode::writable(subject.common(40, FileType::Regular, 0o644), show, store)
-}
-
-fn oom_score_adj_file(subject: &Subject) -> Arc<dyn Inode> {
-    use core::sync::atomic::Ordering::Relaxed;
-
-    let (reader, writer) = (subject.clone(), subject.clone());
-    let show = move |text: &mut String| {
-        text.push_str(&alloc::format!("{}\n", reader.process.oom_score_adj.load(Relaxed)));
-        Ok(())
-    };
-    let store = move |value: &[u8]| {
-        let text = core::str::from_utf8(value).map_err(|_| Errno::EINVAL)?.trim();
-        let score: i32 = text.parse().map_err(|_| Errno::EINVAL)?;
-        if !(-1000..=1000).contains(&score) {
-            return Err(Errno::EINVAL);
-        }
-        let caller = scheduler::current();
-        let may_lower =
-            caller.user.as_ref().is_none_or(|user| user.credentials().has(linux_abi::cap::CAP_SYS_RESOURCE));
-        if score < writer.process.oom_score_adj.load(Relaxed) && !may_lower {
-            return Err(Errno::EACCES);
-        }
-        writer.process.oom_score_adj.store(score, Relaxed);
-        Ok(())
-    };
-    TextInode::writable(subject.common(41, FileType::Regular, 0o644), show, store)
+/// Lets those who may look into the process go where a link of it leads.
+fn jump(subject: &Subject, place: fn(&Subject) -> Result<Path, Errno>) -> Result<LinkTarget, Errno> {
+    subject.check_inspect()?;
+    place(subject).map(LinkTarget::Jump)
 }
 
 fn working_directory(subject: &Subject) -> Result<Path, Errno> {
@@ -225,11 +241,32 @@ pub(super) fn reader_root() -> Option<Path> {
     current.user.as_ref().map(|user| user.fs().root())
 }
 
-/// The mounts below the subject's root.
-pub(super) fn write_mounts(subject: &Subject, text: &mut String, long: bool) -> Result<(), Errno> {
-    let root = root(subject)?;
-    let outcome = if long { mount::write_mountinfo(&root, text) } else { mount::write_mounts(&root, text) };
-    outcome.map_err(|_| Errno::EINVAL)
+fn mounts(subject: &Subject, from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
+    mount_lines(subject, from, text, Mount::write_mounts_line)
+}
+
+fn mountinfo(subject: &Subject, from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
+    mount_lines(subject, from, text, Mount::write_mountinfo_line)
+}
+
+/// Writes a line for each mount below the subject's root; a piece starts at a place in the list of mounts.
+fn mount_lines(
+    subject: &Subject,
+    from: u64,
+    text: &mut Text,
+    write_line: fn(&Arc<Mount>, &Path, &mut Text),
+) -> Result<Option<u64>, Errno> {
+    scheduler::cond_resched();
+    let root = root(subject).map_err(|_| Errno::EINVAL)?;
+    let mounts = mount::all();
+    let start = usize::try_from(from).unwrap_or(usize::MAX);
+    for (index, mount) in mounts.iter().enumerate().skip(start) {
+        if text.len() >= PIECE {
+            return Ok(Some(index as u64));
+        }
+        write_line(mount, &root, text);
+    }
+    Ok(None)
 }
 
 /// `/proc/PID/task`: a directory for each thread.
@@ -238,10 +275,26 @@ struct Tasks {
     subject: Subject,
 }
 
+impl Tasks {
+    fn make(subject: &Subject, common: Common) -> Arc<dyn Inode> {
+        Arc::new(Self { common, subject: subject.clone() })
+    }
+
+    /// The ids of the threads; the first one is there as long as the process is.
+    fn ids(&self) -> Vec<Pid> {
+        let mut ids: Vec<Pid> = self.subject.process.threads().iter().map(|thread| thread.tid()).collect();
+        if !ids.contains(&self.subject.process.pid) && self.subject.check().is_ok() {
+            ids.push(self.subject.process.pid);
+        }
+        ids.sort_unstable();
+        ids
+    }
+}
+
 impl Inode for Tasks {
     fn metadata(&self) -> Metadata {
         let mut metadata = self.common.metadata();
-        metadata.link_count = 2 + self.subject.process.thread_count() as u32;
+        metadata.link_count = 2 + self.ids().len() as u32;
         metadata
     }
 
@@ -252,18 +305,21 @@ impl Inode for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
         let tid = parse_id(name).ok_or(Errno::ENOENT)?;
         let subject = self.subject.thread_of(tid).ok_or(Errno::ENOENT)?;
-        Ok(Arc::new(entries(&subject, 61)))
+        Ok(directory_of(subject, &ENTRIES[1..]))
     }
 
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
-        let mut ids: Vec<Pid> = self.subject.process.threads().iter().map(|thread| thread.tid()).collect();
-        ids.sort_unstable();
+        self.subject.check().map_err(|_| Errno::ENOENT)?;
         // The position of an entry is its id, so that it stays valid while threads come and go.
-        let _ = report_ids(&ids, from, FIRST_ENTRY, sink);
+        let _ = report_ids(&self.ids(), from, FIRST_ENTRY, true, sink);
         Ok(())
     }
 
     fn is_volatile(&self) -> bool {
+        true
+    }
+
+    fn is_closed(&self) -> bool {
         true
     }
 
@@ -272,8 +328,15 @@ impl Inode for Tasks {
     }
 }
 
-/// Reports directories named by ids, ascending; an entry's position is `base` plus its id.
-pub(super) fn report_ids(ids: &[Pid], from: u64, base: u64, sink: &mut DirectorySink<'_>) -> ControlFlow<()> {
+/// Reports directories named by ids, ascending; an entry's position is `base` plus its id. `in_task`: those of threads in
+/// their process's directory.
+pub(super) fn report_ids(
+    ids: &[Pid],
+    from: u64,
+    base: u64,
+    in_task: bool,
+    sink: &mut DirectorySink<'_>,
+) -> ControlFlow<()> {
     for &id in ids {
         let position = base + id as u64;
         if position < from {
@@ -282,7 +345,7 @@ pub(super) fn report_ids(ids: &[Pid], from: u64, base: u64, sink: &mut Directory
         let name = alloc::format!("{id}");
         sink(&DirectoryEntry {
             name: name.as_bytes(),
-            inode_number: inode_number((id as u64) << 20 | id as u64, 0),
+            inode_number: directory_number(id, in_task),
             file_type: FileType::Directory,
             next: position + 1,
         })?;
@@ -301,6 +364,7 @@ pub(super) fn parse_id(name: &[u8]) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use linux_abi::limits::NR_OPEN_MAX;
 
     #[test]
     fn only_plain_numbers_are_ids() {
@@ -308,5 +372,15 @@ mod tests {
         for bad in [&b"0"[..], b"01", b"1a", b"", b"99999999999", b"-1", b"self"] {
             assert_eq!(parse_id(bad), None);
         }
+    }
+
+    #[test]
+    fn inode_numbers_of_processes_and_threads_do_not_meet() {
+        let numbers =
+            [(1, false), (1, true), (2, false)].map(|(tid, in_task)| directory_number(tid, in_task));
+        assert!(numbers.is_sorted_by(|a, b| a + NUMBERS <= *b));
+        assert!(DESCRIPTOR_NUMBERS[0] + NR_OPEN_MAX < DESCRIPTOR_NUMBERS[1]);
+        assert!(DESCRIPTOR_NUMBERS[1] + NR_OPEN_MAX < NUMBERS);
+        assert_eq!(directory_number(Pid::MAX, true) >> 60, 0);
     }
 }

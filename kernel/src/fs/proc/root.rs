@@ -7,15 +7,14 @@ use hal::sync::Once;
 use linux_abi::errno::Errno;
 use linux_abi::statfs::PROC_SUPER_MAGIC;
 
-use super::node::{self, Common, Directory, Link};
+use super::node::{self, Common, Directory, ROOT_NUMBER, Topic};
 use super::process::{self, Subject, parse_id, report_ids};
-use super::{sysctl, system};
+use super::system::{self, System};
 use crate::fs::vfs::{
     DeviceNumber, DirectorySink, FIRST_ENTRY, FileSystem, FileSystemType, FileType, Inode, InodeState,
-    LinkTarget, Metadata, MountRequest, Usage, new_anonymous_device,
+    Metadata, MountRequest, Usage, new_anonymous_device,
 };
 use crate::process::{Pid, tree};
-use crate::scheduler;
 
 /// The type `mount -t proc` names.
 pub static TYPE: FileSystemType = FileSystemType { name: "proc", needs_no_device: true, mount };
@@ -57,25 +56,13 @@ impl FileSystem for ProcFs {
 /// The root directory.
 struct Root {
     common: Common,
-    system: Directory,
+    system: Arc<Directory<System>>,
 }
-
-const OWNER: (u32, u32) = (0, 0);
-const ROOT_NUMBER: u64 = 1;
 
 impl Root {
     fn new() -> Self {
-        let common = || Common::new(ROOT_NUMBER, FileType::Directory, 0o555, OWNER);
-        let link = |index: u64, text: fn() -> Result<Vec<u8>, Errno>| {
-            let common = Common::new(node::inode_number(1 << 42, index), FileType::Symlink, 0o777, OWNER);
-            Link::new(common, move || text().map(|text| LinkTarget::Text(text.into()))) as Arc<dyn Inode>
-        };
-        let system = system::files(Directory::new(common()))
-            .with("sys", FileType::Directory, || Some(sysctl::directory()))
-            .with("self", FileType::Symlink, move || Some(link(0, self_text)))
-            .with("thread-self", FileType::Symlink, move || Some(link(1, thread_self_text)))
-            .with("mounts", FileType::Symlink, move || Some(link(2, || Ok(b"self/mounts".to_vec()))));
-        Self { common: common(), system }
+        let common = || Common::new(ROOT_NUMBER, FileType::Directory, 0o555, System.owner());
+        Self { common: common(), system: Directory::new(common(), System, &system::ENTRIES) }
     }
 
     /// Positions of processes come after those of the system's files.
@@ -84,22 +71,10 @@ impl Root {
     }
 }
 
-fn self_text() -> Result<Vec<u8>, Errno> {
-    let current = scheduler::current();
-    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
-    Ok(alloc::format!("{}", user.process.pid).into_bytes())
-}
-
-fn thread_self_text() -> Result<Vec<u8>, Errno> {
-    let current = scheduler::current();
-    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
-    Ok(alloc::format!("{}/task/{}", user.process.pid, current.tid()).into_bytes())
-}
-
 impl Inode for Root {
     fn metadata(&self) -> Metadata {
         let mut metadata = self.common.metadata();
-        metadata.link_count = 2 + tree::lock().iter_nodes().count() as u32;
+        metadata.link_count = self.system.metadata().link_count + tree::lock().iter_nodes().count() as u32;
         metadata
     }
 
@@ -121,11 +96,15 @@ impl Inode for Root {
         }
         let pids: Vec<Pid> = tree::all_processes().iter().map(|process| process.pid).collect();
         // Whether the reader wants more does not matter at the end of the directory.
-        let _ = report_ids(&pids, from, self.first_process_position(), sink);
+        let _ = report_ids(&pids, from, self.first_process_position(), false, sink);
         Ok(())
     }
 
     fn is_volatile(&self) -> bool {
+        true
+    }
+
+    fn is_closed(&self) -> bool {
         true
     }
 }

@@ -1,143 +1,154 @@
 //! `/proc/sys`: the settings programs read, and the few they may change (sysctl(8)).
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
-use core::fmt::Write;
+use core::fmt::{Display, Write};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use linux_abi::errno::Errno;
+use linux_abi::limits::{MAX_MAP_COUNT, MMAP_MIN_ADDR, NR_OPEN_MAX};
+use linux_abi::utsname::NAME_MAX;
 
-use super::node::{Common, Directory, TextInode, inode_number};
-use crate::fs::vfs::{FileType, Inode};
+use super::file::parse_number;
+use super::node::{Common, Directory, Entry, Topic};
+use crate::fs::vfs::text::Text;
+use crate::fs::vfs::{Inode, access};
+use crate::ipc::pipe;
 use crate::process::tree;
 use crate::{init, klog, random, uts};
 
-const ROOT: (u32, u32) = (0, 0);
-/// Where the inode numbers of this tree start.
-const OWNER: u64 = 1 << 40;
+/// The settings of the system.
+#[derive(Clone)]
+pub(super) struct Settings;
+
+impl Topic for Settings {
+    const IS_LASTING: bool = true;
+    const NOT_WRITABLE: Errno = Errno::EPERM;
+    /// Not even root may open for writing what cannot be set.
+    const REFUSES_WRITERS: bool = true;
+}
 
 /// Makes `/proc/sys`.
-pub(super) fn directory() -> Arc<dyn Inode> {
-    Arc::new(
-        Directory::new(directory_common(0))
-            .with("fs", FileType::Directory, || Some(fs()))
-            .with("kernel", FileType::Directory, || Some(kernel()))
-            .with("vm", FileType::Directory, || Some(vm())),
-    )
+pub(super) fn directory(common: Common) -> Arc<dyn Inode> {
+    Directory::new(common, Settings, &ROOT)
 }
 
-fn directory_common(index: u64) -> Common {
-    Common::new(inode_number(OWNER, index << 10), FileType::Directory, 0o555, ROOT)
+/// A setting that cannot be changed, with a value made when read.
+const fn value(name: &'static str, show: fn(&Settings, &mut Text) -> Result<(), Errno>) -> Entry<Settings> {
+    Entry::text(name, 0o444, show)
 }
 
-fn file_common(index: u64, permissions: u32) -> Common {
-    Common::new(inode_number(OWNER, index), FileType::Regular, permissions, ROOT)
-}
-
-/// A read-only setting with a value made when read.
-fn value(index: u64, show: fn() -> String) -> Option<Arc<dyn Inode>> {
-    Some(TextInode::new(file_common(index, 0o444), move |text| {
-        text.push_str(&show());
-        text.push('\n');
-        Ok(())
-    }))
-}
-
-/// A setting that can be written.
-fn setting(
-    index: u64,
-    show: fn() -> String,
-    store: fn(&[u8]) -> Result<(), Errno>,
-) -> Option<Arc<dyn Inode>> {
-    let show = move |text: &mut String| {
-        text.push_str(&show());
-        text.push('\n');
-        Ok(())
-    };
-    Some(TextInode::writable(file_common(index, 0o644), show, store))
-}
-
-fn fs() -> Arc<dyn Inode> {
-    Arc::new(
-        Directory::new(directory_common(1))
-            .with("file-max", FileType::Regular, || value(1 << 10 | 1, || i64::MAX.to_string()))
-            .with("nr_open", FileType::Regular, || value(1 << 10 | 2, || 1_048_576.to_string()))
-            .with("pipe-max-size", FileType::Regular, || value(1 << 10 | 3, || 1_048_576.to_string())),
-    )
-}
-
-fn kernel() -> Arc<dyn Inode> {
-    let index = |at: u64| 2 << 10 | at;
-    Arc::new(
-        Directory::new(directory_common(2))
-            .with("domainname", FileType::Regular, move || {
-                setting(index(1), || lossy(&uts::domain_name()), |name| set_name(name, uts::set_domain_name))
-            })
-            .with("hostname", FileType::Regular, move || {
-                setting(index(2), || lossy(&uts::host_name()), |name| set_name(name, uts::set_host_name))
-            })
-            .with("ostype", FileType::Regular, move || value(index(3), || uts::SYSTEM_NAME.to_string()))
-            .with("osrelease", FileType::Regular, move || value(index(4), || uts::RELEASE.to_string()))
-            .with("version", FileType::Regular, move || value(index(5), || uts::VERSION.to_string()))
-            .with("pid_max", FileType::Regular, move || value(index(6), || tree::PID_MAX.to_string()))
-            .with("threads-max", FileType::Regular, move || value(index(7), || tree::PID_MAX.to_string()))
-            .with("ngroups_max", FileType::Regular, move || value(index(8), || 65_536.to_string()))
-            .with("cap_last_cap", FileType::Regular, move || {
-                value(index(9), || linux_abi::cap::CAP_LAST_CAP.to_string())
-            })
-            .with("printk", FileType::Regular, move || setting(index(10), show_printk, store_printk))
-            .with("panic", FileType::Regular, move || {
-                value(index(11), || init::command_line().map_or(0, |line| line.panic_seconds).to_string())
-            })
-            .with("randomize_va_space", FileType::Regular, move || value(index(12), || 2.to_string()))
-            .with("random", FileType::Directory, || Some(random_directory())),
-    )
-}
-
-fn random_directory() -> Arc<dyn Inode> {
-    let index = |at: u64| 3 << 10 | at;
-    Arc::new(
-        Directory::new(directory_common(3))
-            .with("boot_id", FileType::Regular, move || value(index(1), boot_id))
-            .with("uuid", FileType::Regular, move || value(index(2), || uuid(random::bytes())))
-            .with("entropy_avail", FileType::Regular, move || value(index(3), || 256.to_string()))
-            .with("poolsize", FileType::Regular, move || value(index(4), || 256.to_string())),
-    )
-}
-
-fn vm() -> Arc<dyn Inode> {
-    let index = |at: u64| 4 << 10 | at;
-    Arc::new(
-        Directory::new(directory_common(4))
-            .with("max_map_count", FileType::Regular, move || {
-                value(index(1), || linux_abi::limits::MAX_MAP_COUNT.to_string())
-            })
-            .with("mmap_min_addr", FileType::Regular, move || {
-                value(index(2), || linux_abi::limits::MMAP_MIN_ADDR.to_string())
-            })
-            .with("overcommit_memory", FileType::Regular, move || value(index(3), || 0.to_string()))
-            .with("overcommit_ratio", FileType::Regular, move || value(index(4), || 50.to_string()))
-            .with("swappiness", FileType::Regular, move || value(index(5), || 60.to_string())),
-    )
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn set_name(value: &[u8], store: fn(&[u8])) -> Result<(), Errno> {
-    let end = value.iter().position(|&byte| byte == b'\n' || byte == 0).unwrap_or(value.len());
-    store(&value[..end.min(linux_abi::utsname::NAME_MAX)]);
+/// Writes a value and a line end.
+fn line(text: &mut Text, value: impl Display) -> Result<(), Errno> {
+    // That a text has become too long, it says itself.
+    let _ = writeln!(text, "{value}");
     Ok(())
 }
 
-fn show_printk() -> String {
-    alloc::format!("{}\t{}\t1\t7", klog::console_level(), klog::DEFAULT_LEVEL)
+static ROOT: [Entry<Settings>; 3] =
+    [Entry::directory("fs", &FS), Entry::directory("kernel", &KERNEL), Entry::directory("vm", &VM)];
+
+static FS: [Entry<Settings>; 7] = [
+    value("file-max", |_, text| line(text, i64::MAX)),
+    value("nr_open", |_, text| line(text, NR_OPEN_MAX)),
+    value("pipe-max-size", |_, text| line(text, pipe::MAX_UNPRIVILEGED_SIZE)),
+    Entry::setting(
+        "protected_fifos",
+        |_, text| line(text, access::PROTECTED_FIFOS.load(Relaxed)),
+        |_, value| store_level(&access::PROTECTED_FIFOS, value, 2),
+    ),
+    Entry::setting(
+        "protected_hardlinks",
+        |_, text| line(text, access::PROTECTED_HARDLINKS.load(Relaxed)),
+        |_, value| store_level(&access::PROTECTED_HARDLINKS, value, 1),
+    ),
+    Entry::setting(
+        "protected_regular",
+        |_, text| line(text, access::PROTECTED_REGULAR.load(Relaxed)),
+        |_, value| store_level(&access::PROTECTED_REGULAR, value, 2),
+    ),
+    Entry::setting(
+        "protected_symlinks",
+        |_, text| line(text, access::PROTECTED_SYMLINKS.load(Relaxed)),
+        |_, value| store_level(&access::PROTECTED_SYMLINKS, value, 1),
+    ),
+];
+
+static KERNEL: [Entry<Settings>; 15] = [
+    value("arch", |_, text| line(text, uts::MACHINE)),
+    value("cap_last_cap", |_, text| line(text, linux_abi::cap::CAP_LAST_CAP)),
+    Entry::setting(
+        "domainname",
+        |_, text| show_name(text, &uts::domain_name()),
+        |_, name| store_name(name, uts::set_domain_name),
+    ),
+    Entry::setting(
+        "hostname",
+        |_, text| show_name(text, &uts::host_name()),
+        |_, name| store_name(name, uts::set_host_name),
+    ),
+    value("ngroups_max", |_, text| line(text, 65_536)),
+    value("osrelease", |_, text| line(text, uts::RELEASE)),
+    value("ostype", |_, text| line(text, uts::SYSTEM_NAME)),
+    Entry::setting("panic", |_, text| line(text, init::panic_seconds()), |_, value| store_panic(value)),
+    value("pid_max", |_, text| line(text, tree::PID_MAX)),
+    Entry::setting("printk", |_, text| show_printk(text), |_, value| store_printk(value)),
+    Entry::directory("random", &RANDOM),
+    value("randomize_va_space", |_, text| line(text, 2)),
+    value("tainted", |_, text| line(text, 0)),
+    value("threads-max", |_, text| line(text, tree::PID_MAX)),
+    value("version", |_, text| line(text, uts::VERSION)),
+];
+
+static RANDOM: [Entry<Settings>; 4] = [
+    value("boot_id", |_, text| line(text, boot_id())),
+    value("entropy_avail", |_, text| line(text, 256)),
+    value("poolsize", |_, text| line(text, 256)),
+    value("uuid", |_, text| line(text, uuid(random::bytes()))),
+];
+
+static VM: [Entry<Settings>; 5] = [
+    value("max_map_count", |_, text| line(text, MAX_MAP_COUNT)),
+    value("mmap_min_addr", |_, text| line(text, MMAP_MIN_ADDR)),
+    value("overcommit_memory", |_, text| line(text, 0)),
+    value("overcommit_ratio", |_, text| line(text, 50)),
+    value("swappiness", |_, text| line(text, 60)),
+];
+
+fn show_name(text: &mut Text, name: &[u8]) -> Result<(), Errno> {
+    text.push(name);
+    text.push(b"\n");
+    Ok(())
 }
 
+fn store_name(value: &[u8], store: fn(&[u8])) -> Result<(), Errno> {
+    let end = value.iter().position(|&byte| byte == b'\n' || byte == 0).unwrap_or(value.len());
+    store(&value[..end.min(NAME_MAX)]);
+    Ok(())
+}
+
+fn store_level(level: &AtomicU32, value: &[u8], max: u32) -> Result<(), Errno> {
+    let value = parse_number(value.trim_ascii())?;
+    let value = u32::try_from(value).ok().filter(|&value| value <= max).ok_or(Errno::EINVAL)?;
+    level.store(value, Relaxed);
+    Ok(())
+}
+
+fn store_panic(value: &[u8]) -> Result<(), Errno> {
+    let seconds = i32::try_from(parse_number(value.trim_ascii())?).map_err(|_| Errno::EINVAL)?;
+    init::set_panic_seconds(seconds);
+    Ok(())
+}
+
+fn show_printk(text: &mut Text) -> Result<(), Errno> {
+    line(text, format_args!("{}\t{}\t1\t7", klog::console_level(), klog::DEFAULT_LEVEL))
+}
+
+/// Takes the first of the four numbers, what the console shows; the others mean nothing here.
 fn store_printk(value: &[u8]) -> Result<(), Errno> {
-    let text = core::str::from_utf8(value).map_err(|_| Errno::EINVAL)?;
-    let first = text.split_ascii_whitespace().next().ok_or(Errno::EINVAL)?;
-    klog::set_console_level(first.parse().map_err(|_| Errno::EINVAL)?);
+    let first = value.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()).ok_or(Errno::EINVAL)?;
+    let level = u8::try_from(parse_number(first)?).map_err(|_| Errno::EINVAL)?;
+    klog::set_console_level(level);
     Ok(())
 }
 

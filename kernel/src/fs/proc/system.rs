@@ -1,63 +1,79 @@
 //! Files of `/proc` about the system as a whole.
 
-use alloc::string::String;
-use alloc::sync::Arc;
 use core::fmt::{self, Write};
 
 use linux_abi::errno::Errno;
 
-use super::node::{Common, Directory, TextInode, inode_number};
-use crate::fs::vfs::{self, FileType, Inode, device};
+use super::node::{Content, Entry, Topic};
+use super::sysctl;
+use crate::fs::vfs::text::Text;
+use crate::fs::vfs::{self, FileType, LinkTarget, device};
 use crate::memory::physical::buddy_allocator;
 use crate::process::tree;
-use crate::scheduler::{CpuUsage, LOAD_SHIFT, SCHEDULER};
+use crate::scheduler::{self, CpuUsage, LOAD_SHIFT, SCHEDULER};
 use crate::{init, uts};
 
-const OWNER: (u32, u32) = (0, 0);
+/// The system, which the files in the root directory are about.
+#[derive(Clone)]
+pub(super) struct System;
+
+impl Topic for System {
+    const IS_LASTING: bool = true;
+    const NOT_WRITABLE: Errno = Errno::EIO;
+}
+
 /// Nanoseconds in a tick, the unit of CPU times here (`USER_HZ`).
 const NS_PER_TICK: u64 = 10_000_000;
 
-/// Writes a text; failing means only that the text is cut.
-type Text = fn(&mut String) -> fmt::Result;
-
-/// The files: name, permissions, text.
-const FILES: [(&str, u32, Text); 14] = [
-    ("cmdline", 0o444, cmdline),
-    ("cpuinfo", 0o444, cpuinfo),
-    ("devices", 0o444, |text| device::write_devices(text)),
-    ("filesystems", 0o444, |text| vfs::write_types(text)),
-    ("interrupts", 0o444, interrupts),
-    ("loadavg", 0o444, loadavg),
-    ("meminfo", 0o444, meminfo),
-    ("modules", 0o444, |_| Ok(())),
-    ("partitions", 0o444, |text| text.write_str("major minor  #blocks  name\n\n")),
-    ("stat", 0o444, stat),
-    ("swaps", 0o444, |text| text.write_str("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")),
-    ("uptime", 0o444, uptime),
-    ("version", 0o444, |text| text.write_str(&uts::banner())),
-    ("vmstat", 0o444, vmstat),
+/// What is in the root directory beside processes.
+pub(super) static ENTRIES: [Entry<System>; 18] = [
+    Entry::new("self", 0o777, Content::Link(|_| self_link())),
+    Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
+    Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),
+    Entry::new("sys", 0o555, Content::Other(FileType::Directory, |_, common| sysctl::directory(common))),
+    Entry::text("cmdline", 0o444, |_, text| all(cmdline(text))),
+    Entry::text("cpuinfo", 0o444, |_, text| all(cpuinfo(text))),
+    Entry::text("devices", 0o444, |_, text| all(device::write_devices(text))),
+    Entry::text("filesystems", 0o444, |_, text| all(vfs::write_types(text))),
+    Entry::text("interrupts", 0o444, |_, text| all(interrupts(text))),
+    Entry::text("loadavg", 0o444, |_, text| all(loadavg(text))),
+    Entry::text("meminfo", 0o444, |_, text| all(meminfo(text))),
+    Entry::text("modules", 0o444, |_, _| Ok(())),
+    Entry::text("partitions", 0o444, |_, text| all(text.write_str("major minor  #blocks  name\n\n"))),
+    Entry::text("stat", 0o444, |_, text| all(stat(text))),
+    Entry::text("swaps", 0o444, |_, text| all(text.write_str(SWAPS_HEADER))),
+    Entry::text("uptime", 0o444, |_, text| all(uptime(text))),
+    Entry::text("version", 0o444, |_, text| all(text.write_str(&uts::banner()))),
+    Entry::text("vmstat", 0o444, |_, text| all(vmstat(text))),
 ];
 
-/// Adds the files to the root directory.
-pub(super) fn files(mut root: Directory) -> Directory {
-    for (index, (name, permissions, write)) in FILES.into_iter().enumerate() {
-        root = root.with(name, FileType::Regular, move || Some(file(index as u64, permissions, write)));
-    }
-    root
-}
+const SWAPS_HEADER: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 
-fn file(index: u64, permissions: u32, write: Text) -> Arc<dyn Inode> {
-    let common = Common::new(inode_number(1 << 41, index), FileType::Regular, permissions, OWNER);
-    TextInode::new(common, move |text| write(text).map_err(|_| Errno::EIO))
-}
-
-fn cmdline(text: &mut String) -> fmt::Result {
-    text.push_str(&String::from_utf8_lossy(init::command_line_text()));
-    text.push('\n');
+/// Takes the outcome of writing a text: that it has become too long, it says itself.
+fn all(_: fmt::Result) -> Result<(), Errno> {
     Ok(())
 }
 
-fn cpuinfo(text: &mut String) -> fmt::Result {
+fn self_link() -> Result<LinkTarget, Errno> {
+    let current = scheduler::current();
+    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
+    Ok(LinkTarget::Text(alloc::format!("{}", user.process.pid).into_bytes().into()))
+}
+
+fn thread_self_link() -> Result<LinkTarget, Errno> {
+    let current = scheduler::current();
+    let user = current.user.as_ref().ok_or(Errno::ENOENT)?;
+    let text = alloc::format!("{}/task/{}", user.process.pid, current.tid());
+    Ok(LinkTarget::Text(text.into_bytes().into()))
+}
+
+fn cmdline(text: &mut Text) -> fmt::Result {
+    text.push(init::command_line_text());
+    text.push(b"\n");
+    Ok(())
+}
+
+fn cpuinfo(text: &mut Text) -> fmt::Result {
     let info = hal::cpu::info();
     for cpu in hal::cpu::all() {
         let index = cpu.index();
@@ -89,7 +105,7 @@ fn cpuinfo(text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn interrupts(text: &mut String) -> fmt::Result {
+fn interrupts(text: &mut Text) -> fmt::Result {
     write!(text, "    ")?;
     for cpu in hal::cpu::all() {
         write!(text, "       CPU{}", cpu.index())?;
@@ -97,7 +113,7 @@ fn interrupts(text: &mut String) -> fmt::Result {
     writeln!(text)
 }
 
-fn loadavg(text: &mut String) -> fmt::Result {
+fn loadavg(text: &mut Text) -> fmt::Result {
     let stats = SCHEDULER.stats();
     for load in SCHEDULER.load_average() {
         // Rounded to hundredths.
@@ -113,7 +129,7 @@ fn loadavg(text: &mut String) -> fmt::Result {
     writeln!(text, "{}/{} {}", stats.running + stats.ready, tree.thread_count(), tree.last_pid())
 }
 
-fn meminfo(text: &mut String) -> fmt::Result {
+fn meminfo(text: &mut Text) -> fmt::Result {
     let memory = crate::memory::statistics();
     let rows: [(&str, usize); 22] = [
         ("MemTotal", memory.total),
@@ -146,7 +162,7 @@ fn meminfo(text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn stat(text: &mut String) -> fmt::Result {
+fn stat(text: &mut Text) -> fmt::Result {
     let stats = SCHEDULER.stats();
     let sum = |get: fn(&CpuUsage) -> u64| stats.cpus.iter().map(get).sum::<u64>();
     let total = CpuUsage {
@@ -168,12 +184,12 @@ fn stat(text: &mut String) -> fmt::Result {
     writeln!(text, "procs_blocked 0")
 }
 
-fn write_cpu(text: &mut String, name: &str, usage: &CpuUsage) -> fmt::Result {
+fn write_cpu(text: &mut Text, name: &str, usage: &CpuUsage) -> fmt::Result {
     let ticks = [usage.user_ns, usage.nice_ns, usage.system_ns, usage.idle_ns].map(|ns| ns / NS_PER_TICK);
     writeln!(text, "{name} {} {} {} {} 0 0 0 0 0 0", ticks[0], ticks[1], ticks[2], ticks[3])
 }
 
-fn uptime(text: &mut String) -> fmt::Result {
+fn uptime(text: &mut Text) -> fmt::Result {
     let idle_ns: u64 = SCHEDULER.stats().cpus.iter().map(|cpu| cpu.idle_ns).sum();
     for (ns, end) in [(hal::time::now_ns(), ' '), (idle_ns, '\n')] {
         write!(text, "{}.{:02}{end}", ns / 1_000_000_000, ns / 10_000_000 % 100)?;
@@ -181,7 +197,7 @@ fn uptime(text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn vmstat(text: &mut String) -> fmt::Result {
+fn vmstat(text: &mut Text) -> fmt::Result {
     let memory = crate::memory::statistics();
     writeln!(text, "nr_free_pages {}", buddy_allocator::free_bytes() / hal::PAGE_SIZE)?;
     writeln!(text, "nr_anon_pages {}", memory.anonymous / hal::PAGE_SIZE)?;

@@ -224,7 +224,7 @@ impl Dentry {
     /// Finds the entry `name`, in the cache or in the file system; `None` when there is none.
     ///
     /// # Errors
-    /// `ENOTDIR`: not a directory. Else those of [`Inode::lookup`].
+    /// `ENOTDIR`: not a directory. `ENOENT`: there is none and cannot be. Else those of [`Inode::lookup`].
     #[inline]
     pub fn lookup(self: &Arc<Self>, name: &[u8]) -> Result<Option<Arc<Self>>, Errno> {
         let hash = hash_name(name);
@@ -263,6 +263,9 @@ impl Dentry {
         match self.inode.lookup(name) {
             Ok(inode) => Ok(Some(self.attach(name, hash, inode))),
             Err(Errno::ENOENT) => {
+                if self.inode.is_closed() {
+                    return Err(Errno::ENOENT);
+                }
                 if self.flags.load(Ordering::Relaxed) & VOLATILE == 0 {
                     self.remember(name, hash, None);
                 }

@@ -1,6 +1,5 @@
 //! What can be read, written and polled: files.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 
 use bitflags::bitflags;
@@ -10,6 +9,7 @@ use linux_abi::poll;
 use linux_abi::seek::{SEEK_CUR, SEEK_END, SEEK_SET};
 
 use super::OpenFile;
+use super::text::Text;
 use crate::memory::MemoryObject;
 use crate::scheduler::wait::PollTable;
 use crate::uio::{Sink, Source};
@@ -193,7 +193,7 @@ pub trait File: Send + Sync {
     }
 
     /// Adds lines to `/proc/<pid>/fdinfo/<fd>`.
-    fn describe(&self, _text: &mut String) {}
+    fn describe(&self, _text: &mut Text) {}
 
     /// Returns the file as one in memory, for seals.
     fn as_memory_file(&self) -> Option<&crate::fs::tmpfs::Node> {

@@ -155,6 +155,12 @@ pub trait Inode: Any + Send + Sync {
         true
     }
 
+    /// Whether nothing can be added to this directory by name: a name that is not there does not exist, whatever is to
+    /// be done with it, and whoever asks.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     // Symbolic links.
 
     /// Returns where a symbolic link leads.

@@ -38,6 +38,7 @@ mod path;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod text;
 mod types;
 mod walk;
 

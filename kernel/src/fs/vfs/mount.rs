@@ -9,7 +9,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use bitflags::bitflags;
@@ -19,6 +19,7 @@ use linux_abi::errno::Errno;
 use linux_abi::mount::MountFlags;
 use linux_abi::statfs as st;
 
+use super::text::Text;
 use super::{Dentry, Path, SuperBlock};
 use crate::lock_order;
 
@@ -377,70 +378,51 @@ pub fn is_mounted_on(dentry: &Dentry) -> bool {
     dentry.is_mount_point()
 }
 
-/// Text in which blanks, tabs, line feeds, backslashes and `#` are octal, as `/proc/mounts` needs.
-struct Escaped<'a>(&'a [u8]);
+/// Bytes that are octal in a name in `/proc/mounts`, where blanks part the words.
+const SPECIAL: &[u8] = b" \t\n\\#";
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    ' ' | '\t' | '\n' | '\\' | '#' => write!(f, "\\{:03o}", c as u32)?,
-                    _ => write!(f, "{c}")?,
-                }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\{byte:03o}")?;
-            }
-        }
-        Ok(())
+impl Mount {
+    /// Adds its line of `/proc/<pid>/mounts` for a process whose root is `root`; nothing if it cannot be reached from
+    /// there.
+    pub fn write_mounts_line(self: &Arc<Self>, root: &Path, text: &mut Text) {
+        let Some(place) = self.place_below(root) else { return };
+        let file_system = self.super_block.file_system();
+        text.push_escaped(&self.source, SPECIAL);
+        text.push(b" ");
+        text.push_escaped(&place, SPECIAL);
+        // Writing to a text does not fail; that it has become too long, it says itself.
+        let _ = write!(text, " {} ", file_system.type_name());
+        let _ = write_options(self, true, text);
+        let _ = file_system.write_options(text);
+        text.push(b" 0 0\n");
     }
-}
 
-/// Writes the text of `/proc/<pid>/mounts` for a process whose root is `root`.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_mounts(root: &Path, out: &mut dyn fmt::Write) -> fmt::Result {
-    for mount in all() {
-        let here = Path { dentry: mount.root.clone(), mount: mount.clone() };
-        let Ok(place) = here.text_from(root) else { continue };
-        if !place.is_reachable {
-            continue;
-        }
-        let file_system = mount.super_block.file_system();
-        write!(out, "{} {} {} ", Escaped(&mount.source), Escaped(&place.text), file_system.type_name())?;
-        write_options(&mount, true, out)?;
-        file_system.write_options(out)?;
-        out.write_str(" 0 0\n")?;
-    }
-    Ok(())
-}
-
-/// Writes the text of `/proc/<pid>/mountinfo` for a process whose root is `root`.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_mountinfo(root: &Path, out: &mut dyn fmt::Write) -> fmt::Result {
-    for mount in all() {
-        let here = Path { dentry: mount.root.clone(), mount: mount.clone() };
-        let Ok(place) = here.text_from(root) else { continue };
-        if !place.is_reachable {
-            continue;
-        }
-        let file_system = mount.super_block.file_system();
+    /// Adds its line of `/proc/<pid>/mountinfo` for a process whose root is `root`; nothing if it cannot be reached from
+    /// there.
+    pub fn write_mountinfo_line(self: &Arc<Self>, root: &Path, text: &mut Text) {
+        let Some(place) = self.place_below(root) else { return };
+        let file_system = self.super_block.file_system();
         let device = file_system.device();
-        let parent = mount.mounted_on().map_or(mount.id, |place| place.mount.id);
-        let shown = shown_root(&mount);
-        write!(out, "{} {parent} {}:{} ", mount.id, device.major(), device.minor())?;
-        write!(out, "{} {} ", Escaped(&shown), Escaped(&place.text))?;
-        write_options(&mount, false, out)?;
-        write!(out, " - {} {} ", file_system.type_name(), Escaped(&mount.source))?;
-        out.write_str(if mount.super_block.is_read_only() { "ro" } else { "rw" })?;
-        file_system.write_options(out)?;
-        out.write_str("\n")?;
+        let parent = self.mounted_on().map_or(self.id, |place| place.mount.id);
+        // Writing to a text does not fail; that it has become too long, it says itself.
+        let _ = write!(text, "{} {parent} {}:{} ", self.id, device.major(), device.minor());
+        text.push_escaped(&shown_root(self), SPECIAL);
+        text.push(b" ");
+        text.push_escaped(&place, SPECIAL);
+        text.push(b" ");
+        let _ = write_options(self, false, text);
+        let _ = write!(text, " - {} ", file_system.type_name());
+        text.push_escaped(&self.source, SPECIAL);
+        text.push(if self.super_block.is_read_only() { b" ro" } else { b" rw" });
+        let _ = file_system.write_options(text);
+        text.push(b"\n");
     }
-    Ok(())
+
+    /// Its place as seen from `root`.
+    fn place_below(self: &Arc<Self>, root: &Path) -> Option<Vec<u8>> {
+        let here = Path { dentry: self.root.clone(), mount: self.clone() };
+        here.text_from(root).ok().filter(|place| place.is_reachable).map(|place| place.text)
+    }
 }
 
 /// The path, inside its file system, of what a mount shows.
@@ -468,7 +450,7 @@ fn shown_root(mount: &Mount) -> Vec<u8> {
 }
 
 /// Writes `rw` or `ro` and the words of the options; `with_super`: a read-only file system counts too.
-fn write_options(mount: &Mount, with_super: bool, out: &mut dyn fmt::Write) -> fmt::Result {
+fn write_options(mount: &Mount, with_super: bool, out: &mut dyn Write) -> fmt::Result {
     let options = mount.options();
     let read_only =
         options.contains(MountOptions::READ_ONLY) || (with_super && mount.super_block.is_read_only());

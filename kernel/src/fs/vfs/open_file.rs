@@ -2,9 +2,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use hal::sync::{Mutex, SpinLock};
+use hal::sync::{Mutex, MutexGuard, SpinLock};
 use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
 
@@ -42,6 +43,54 @@ pub struct SignalOwner {
     pub id: i32,
 }
 
+/// A position: changed by one at a time, looked at by anyone.
+struct Position {
+    holder: Mutex<()>,
+    value: AtomicU64,
+}
+
+/// The right to change a position. What it has become is stored when this is dropped.
+struct HeldPosition<'a> {
+    value: u64,
+    stored: &'a AtomicU64,
+    _held: MutexGuard<'a, ()>,
+}
+
+impl Position {
+    const fn new() -> Self {
+        Self { holder: Mutex::new(lock_order::FILE_POSITION, ()), value: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn hold(&self) -> HeldPosition<'_> {
+        let held = self.holder.lock();
+        HeldPosition { value: self.value.load(Ordering::Relaxed), stored: &self.value, _held: held }
+    }
+}
+
+impl Deref for HeldPosition<'_> {
+    type Target = u64;
+
+    #[inline]
+    fn deref(&self) -> &u64 {
+        &self.value
+    }
+}
+
+impl DerefMut for HeldPosition<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.value
+    }
+}
+
+impl Drop for HeldPosition<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.stored.store(self.value, Ordering::Relaxed);
+    }
+}
+
 /// An open file, shared by all descriptors that `dup` and `fork` made of it.
 pub struct OpenFile {
     file: Arc<dyn File>,
@@ -53,7 +102,7 @@ pub struct OpenFile {
     /// What it forbids others.
     claim: Claim,
     flags: AtomicU32,
-    position: Mutex<u64>,
+    position: Position,
     signal_owner: SpinLock<SignalOwner>,
     signal_number: AtomicI32,
 }
@@ -106,7 +155,7 @@ impl OpenFile {
             is_path_only,
             claim,
             flags: AtomicU32::new((flags - OpenFlags::ONLY_AT_OPEN).bits()),
-            position: Mutex::new(lock_order::FILE_POSITION, 0),
+            position: Position::new(),
             signal_owner: SpinLock::new(lock_order::FILE_OWNER, SignalOwner::default()),
             signal_number: AtomicI32::new(0),
             file,
@@ -168,7 +217,7 @@ impl OpenFile {
         self.inode().metadata()
     }
 
-    /// Status flags and access mode, as `F_GETFL` shows them (without `O_LARGEFILE`).
+    /// Status flags and access mode, as `F_GETFL` shows them.
     pub fn flags(&self) -> OpenFlags {
         OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
     }
@@ -254,7 +303,7 @@ impl OpenFile {
         }
         let flags = self.io_flags() | extra;
         if self.is_seekable {
-            self.file.read(&mut self.position.lock(), sink, flags)
+            self.file.read(&mut self.position.hold(), sink, flags)
         } else {
             self.file.read(&mut 0, sink, flags)
         }
@@ -271,7 +320,7 @@ impl OpenFile {
         }
         let flags = self.io_flags() | extra;
         if self.is_seekable {
-            self.file.write(&mut self.position.lock(), source, flags)
+            self.file.write(&mut self.position.hold(), source, flags)
         } else {
             self.file.write(&mut 0, source, flags)
         }
@@ -321,14 +370,19 @@ impl OpenFile {
         if !self.is_seekable {
             return Err(Errno::ESPIPE);
         }
-        let mut position = self.position.lock();
+        let mut position = self.position.hold();
         *position = self.file.seek(*position, offset, whence)?;
         Ok(*position)
     }
 
     /// Calls `f` with the position, which nobody else changes meanwhile (directories, sendfile).
     pub fn with_position<R>(&self, f: impl FnOnce(&mut u64) -> R) -> R {
-        f(&mut self.position.lock())
+        f(&mut self.position.hold())
+    }
+
+    /// The position as the last read, write or seek that ended left it, without waiting for one under way.
+    pub fn last_position(&self) -> u64 {
+        self.position.value.load(Ordering::Relaxed)
     }
 
     /// Returns what the file is ready for; see [`File::poll`].

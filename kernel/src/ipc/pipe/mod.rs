@@ -62,13 +62,15 @@ pub struct Pipe {
     read_queue: WaitQueue,
     /// For room, or for readers to come or go.
     write_queue: WaitQueue,
+    /// Whether it is behind a name, where each side waits for the other when it opens.
+    is_fifo: bool,
     attributes: Attributes,
     state: InodeState,
 }
 
 impl Pipe {
-    fn new(mode: u32, uid: u32, gid: u32) -> Self {
-        let mode = Mode::new(S_IFIFO, mode);
+    fn new(is_fifo: bool, uid: u32, gid: u32) -> Self {
+        let mode = Mode::new(S_IFIFO, 0o600);
         let mut metadata =
             Metadata::new(anonymous::device(), anonymous::new_inode_number(), mode, clock::now());
         (metadata.uid, metadata.gid) = (uid, gid);
@@ -82,6 +84,7 @@ impl Pipe {
             writer_visits: AtomicU32::new(0),
             read_queue: WaitQueue::new(),
             write_queue: WaitQueue::new(),
+            is_fifo,
             attributes: Attributes::new(metadata),
             state: InodeState::new(),
         }
@@ -89,7 +92,7 @@ impl Pipe {
 
     /// Makes the pipe behind a FIFO; nobody has it open yet.
     pub fn new_fifo() -> Arc<Self> {
-        Arc::new(Self::new(0o600, 0, 0))
+        Arc::new(Self::new(true, 0, 0))
     }
 
     /// Makes an unnamed pipe owned by `uid` and `gid` and opens both ends: reader, writer. `flags` may hold `O_NONBLOCK`
@@ -99,7 +102,7 @@ impl Pipe {
     /// `ENOMEM`.
     pub fn create(uid: u32, gid: u32, flags: OpenFlags) -> Result<[Arc<OpenFile>; 2], Errno> {
         reserve::check(PIPE_COST)?;
-        let pipe = Arc::new(Self::new(0o600, uid, gid));
+        let pipe = Arc::new(Self::new(false, uid, gid));
         let flags = flags & (OpenFlags::O_NONBLOCK | OpenFlags::O_DIRECT);
         Ok([OpenFlags::O_RDONLY, OpenFlags::O_WRONLY].map(|mode| {
             let end: Arc<dyn File> = Arc::new(End::new(pipe.clone(), mode.readable(), mode.writable()));
@@ -107,7 +110,8 @@ impl Pipe {
         }))
     }
 
-    /// Opens an end, waiting for the other side as fifo(7) says.
+    /// Opens an end, of a FIFO waiting for the other side as fifo(7) says. An unnamed pipe, which is opened again through
+    /// `/proc/self/fd`, had its other side already.
     ///
     /// # Errors
     /// - `ENXIO`: for writing, without waiting, and there is no reader.
@@ -120,7 +124,7 @@ impl Pipe {
         if !reads && !writes {
             return Err(Errno::EINVAL);
         }
-        if writes && !reads && nonblocking && self.reader_count() == 0 {
+        if self.is_fifo && writes && !reads && nonblocking && self.reader_count() == 0 {
             return Err(Errno::ENXIO);
         }
         // Before the end exists: a partner that comes between is seen as a change.
@@ -128,6 +132,9 @@ impl Pipe {
         let reader_visits = self.reader_visits.load(Ordering::SeqCst);
         // Dropped when the wait fails, which takes the counts back.
         let end = Arc::new(End::new(self.clone(), reads, writes));
+        if !self.is_fifo {
+            return Ok(end);
+        }
         if reads && !writes && !nonblocking && self.writer_count() == 0 {
             self.read_queue.wait_interruptible(|| {
                 (self.writer_visits.load(Ordering::SeqCst) != writer_visits).then_some(())

@@ -25,9 +25,9 @@ pub struct MappingInfo {
     pub offset: u64,
     /// Device, inode and name.
     pub label: MapLabel,
-    /// Pages in memory.
+    /// Pages in memory, if they were counted.
     pub resident_pages: usize,
-    /// Pages in memory that are private.
+    /// Pages in memory that are private, if they were counted.
     pub anonymous_pages: usize,
 }
 
@@ -67,32 +67,14 @@ impl MappingInfo {
 }
 
 impl AddressSpace {
-    /// Returns the first mapping that ends above `addr`, counting its pages.
-    pub fn mapping_from(&self, addr: usize) -> Option<MappingInfo> {
+    /// Returns the first mapping that ends above `addr`; `counted`: with its pages, which takes a look at each.
+    pub fn mapping_from(&self, addr: usize, counted: bool) -> Option<MappingInfo> {
         let (vma, info) = {
             let mm = self.mm.lock();
             let vma = mm.vmas.get(mm.vmas.find(addr)?);
-            (vma.clone(), mm.describe(vma))
+            (vma.clone(), mm.describe(vma, counted))
         };
         Some(labelled(&vma, info))
-    }
-
-    /// Returns all mappings, ascending.
-    pub fn mappings(&self) -> Vec<MappingInfo> {
-        let all: Vec<_> = {
-            let mm = self.mm.lock();
-            mm.vmas.iter().map(|vma| (vma.clone(), mm.describe(vma))).collect()
-        };
-        all.iter().map(|(vma, info)| labelled(vma, info.clone())).collect()
-    }
-
-    /// Returns the text of `/proc/PID/maps`.
-    pub fn maps_text(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        for mapping in self.mappings() {
-            mapping.write_line(&mut text);
-        }
-        text
     }
 
     /// Stores in `out`, for each page of a range, whether it is in memory (mincore(2)).
@@ -157,7 +139,7 @@ fn labelled(vma: &Vma, mut info: MappingInfo) -> MappingInfo {
 }
 
 impl Mm {
-    fn describe(&self, vma: &Vma) -> MappingInfo {
+    fn describe(&self, vma: &Vma, counted: bool) -> MappingInfo {
         let mut label = MapLabel::default();
         if vma.object.is_none() {
             let layout = &self.layout;
@@ -168,15 +150,17 @@ impl Mm {
             }
         }
         let (mut resident_pages, mut anonymous_pages) = (0, 0);
-        let zeroes = super::fault::zero_frame_number();
-        self.table.for_each(vma.range(), |_, frame, flags| {
-            if Some(frame) != zeroes {
-                resident_pages += 1;
-            }
-            if flags.contains(hal::paging::PageFlags::ANONYMOUS) {
-                anonymous_pages += 1;
-            }
-        });
+        if counted {
+            let zeroes = super::fault::zero_frame_number();
+            self.table.for_each(vma.range(), |_, frame, flags| {
+                if Some(frame) != zeroes {
+                    resident_pages += 1;
+                }
+                if flags.contains(hal::paging::PageFlags::ANONYMOUS) {
+                    anonymous_pages += 1;
+                }
+            });
+        }
         let offset = if vma.object.is_some() { vma.offset << PAGE_SHIFT } else { 0 };
         MappingInfo { range: vma.range(), flags: vma.flags, offset, label, resident_pages, anonymous_pages }
     }
