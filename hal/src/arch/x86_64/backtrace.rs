@@ -26,7 +26,7 @@ pub(super) fn write_from(out: &mut dyn fmt::Write, place: Option<usize>, frame: 
     };
     let mut frame = frame;
     for _ in 0..MAX_FRAMES {
-        if frame % 8 != 0 || frame < bounds.start || frame > bounds.end - 16 {
+        if !frame.is_multiple_of(8) || frame < bounds.start || frame > bounds.end - 16 {
             break;
         }
         let pair = core::ptr::with_exposed_provenance::<[usize; 2]>(frame);

@@ -139,14 +139,19 @@ fn mask() -> u64 {
     MASK.load(Ordering::Relaxed)
 }
 
+/// Returns where the header of XSAVE lies in an area: behind the legacy part.
+fn header_of(area: *mut u8) -> *mut [u64; HEADER / 8] {
+    area.wrapping_add(LEGACY).cast()
+}
+
 /// Prepares the area of a new task: whatever XSAVE does not write.
 ///
 /// # Safety
-/// `area` has [`reserved`] bytes of the caller's own.
+/// `area` has [`reserved`] bytes of the caller's own, aligned to 64.
 pub(super) unsafe fn prepare(area: *mut u8) {
     if MODE.load(Ordering::Relaxed) != FXSAVE {
         // SAFETY: the caller's duty; the header lies behind the legacy part.
-        unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write([0; HEADER / 8]) };
+        unsafe { header_of(area).write([0; HEADER / 8]) };
     }
     let words = [
         MAGIC1,
@@ -159,8 +164,9 @@ pub(super) unsafe fn prepare(area: *mut u8) {
     if MODE.load(Ordering::Relaxed) != FXSAVE {
         software[..words.len()].copy_from_slice(&words);
     }
+    let place = area.wrapping_add(SOFTWARE).cast::<[u32; (LEGACY - SOFTWARE) / 4]>();
     // SAFETY: the caller's duty; aligned to 4. The CPU neither reads nor writes these bytes.
-    unsafe { area.add(SOFTWARE).cast::<[u32; (LEGACY - SOFTWARE) / 4]>().write(software) };
+    unsafe { place.write(software) };
 }
 
 /// Stores the registers. `whole`: also the components that have not been changed.
@@ -344,11 +350,11 @@ unsafe fn restore_software_words(area: *mut u8) {
         return unsafe { prepare(area) };
     }
     // SAFETY: the caller's duty; with XSAVE the header lies behind the legacy part, without it the area ends there.
-    let header = unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().read() };
+    let header = unsafe { header_of(area).read() };
     // SAFETY: the caller's duty.
     unsafe { prepare(area) };
     // SAFETY: the caller's duty; `header` was there before.
-    unsafe { area.add(LEGACY).cast::<[u64; HEADER / 8]>().write(header) };
+    unsafe { header_of(area).write(header) };
 }
 
 /// Refuses what XRSTOR would fault on: reserved bits of MXCSR and of the header, components that are off (hazard 9).

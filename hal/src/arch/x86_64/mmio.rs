@@ -41,7 +41,7 @@ impl Mmio {
     }
 
     fn at<T>(&self, offset: usize) -> *mut T {
-        assert!(offset + size_of::<T>() <= self.len && (self.base + offset) % align_of::<T>() == 0);
+        assert!(offset + size_of::<T>() <= self.len && (self.base + offset).is_multiple_of(align_of::<T>()));
         core::ptr::with_exposed_provenance_mut(self.base + offset)
     }
 

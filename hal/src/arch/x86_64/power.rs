@@ -31,9 +31,10 @@ const GRACE_NS: u64 = 20_000_000;
 fn target(register: Register) -> Option<Target> {
     match register {
         Register::Port(port) => Some(Target::Port(port)),
-        // SAFETY: a register that the firmware names; it is read never, and written to switch the machine off.
         Register::Memory(addr) => {
-            unsafe { Mmio::map(addr, 4, &mut boot::early_table) }.ok().map(Target::Memory)
+            // SAFETY: a register that the firmware names; it is read never, and written to switch the machine off.
+            let registers = unsafe { Mmio::map(addr, 4, &mut boot::early_table) };
+            registers.ok().map(Target::Memory)
         }
     }
 }
@@ -76,18 +77,18 @@ pub(super) fn init(acpi: &Acpi) {
 /// Switches the machine off.
 pub(super) fn off() -> ! {
     super::irq::disable();
-    if let Some(machine) = MACHINE.get() {
-        if let Some((first, second)) = machine.soft_off {
-            if let Some(control) = machine.sleep_control {
-                control.write_u8(first << 2 | REDUCED_SLEEP_ENABLE);
-            }
-            for (control, kind) in machine.pm1_control.into_iter().zip([first, second]) {
-                if let Some(control) = control {
-                    control.write_u16(u16::from(kind) << 10 | SLEEP_ENABLE);
-                }
-            }
-            time::busy_wait_ns(GRACE_NS);
+    if let Some(machine) = MACHINE.get()
+        && let Some((first, second)) = machine.soft_off
+    {
+        if let Some(control) = machine.sleep_control {
+            control.write_u8(first << 2 | REDUCED_SLEEP_ENABLE);
         }
+        for (control, kind) in machine.pm1_control.into_iter().zip([first, second]) {
+            if let Some(control) = control {
+                control.write_u16(u16::from(kind) << 10 | SLEEP_ENABLE);
+            }
+        }
+        time::busy_wait_ns(GRACE_NS);
     }
     // Where the firmware said nothing: QEMU's machines with and without the newer chip set, and VirtualBox.
     for (port, value) in [(0x604, 0x2000), (0xb004, 0x2000), (0x4004, 0x3400)] {
