@@ -48,23 +48,24 @@ struct Ring {
     unread_sequence: u64,
 }
 
-static RING: SpinLockIrq<Ring> = SpinLockIrq::new(
-    lock_order::KERNEL_LOG,
-    Ring {
-        bytes: [0; CAPACITY],
-        start: 0,
-        end: 0,
-        first_sequence: 0,
-        next_sequence: 0,
-        clear_sequence: 0,
-        unread_sequence: 0,
-    },
-);
+static RING: SpinLockIrq<Ring> = SpinLockIrq::new(lock_order::KERNEL_LOG, Ring::new());
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(7);
 static CONSOLE_ENABLED: AtomicBool = AtomicBool::new(true);
 static NEWS: WaitQueue = WaitQueue::new();
 
 impl Ring {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; CAPACITY],
+            start: 0,
+            end: 0,
+            first_sequence: 0,
+            next_sequence: 0,
+            clear_sequence: 0,
+            unread_sequence: 0,
+        }
+    }
+
     fn byte(&self, offset: u64) -> u8 {
         self.bytes[(offset % CAPACITY as u64) as usize]
     }
@@ -308,15 +309,7 @@ mod tests {
     use super::*;
 
     fn ring() -> alloc::boxed::Box<Ring> {
-        alloc::boxed::Box::new(Ring {
-            bytes: [0; CAPACITY],
-            start: 0,
-            end: 0,
-            first_sequence: 0,
-            next_sequence: 0,
-            clear_sequence: 0,
-            unread_sequence: 0,
-        })
+        alloc::boxed::Box::new(Ring::new())
     }
 
     #[test]

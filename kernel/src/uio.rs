@@ -54,6 +54,33 @@ pub fn check_user_range(addr: u64, len: u64) -> Result<(), Errno> {
     }
 }
 
+/// Moves `total` bytes a piece at a time. `step(done)` tries the next piece and answers how many bytes it tried and what
+/// came of it; nothing tried ends the operation, and so do a piece moved in part and an error. Returns the bytes moved.
+///
+/// # Errors
+/// That of the first piece: after some progress the caller learns of an error at the next call.
+#[inline]
+pub fn in_pieces(
+    total: usize,
+    mut step: impl FnMut(usize) -> (usize, Result<usize, Errno>),
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < total {
+        let (tried, outcome) = step(done);
+        match outcome {
+            Ok(moved) => {
+                done += moved;
+                if moved < tried || tried == 0 {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
 /// A position in user memory: the piece at hand and those that follow.
 struct UserCursor<'a> {
     piece: UserSlice,
@@ -295,6 +322,20 @@ mod tests {
         assert_eq!(source.take(&mut buffer), Ok(2));
         assert_eq!(&buffer[..2], b"lo");
         assert!(source.is_empty());
+    }
+
+    #[test]
+    fn progress_beats_an_error_and_a_short_piece_ends() {
+        let run = |outcomes: &[(usize, Result<usize, Errno>)]| {
+            let mut outcomes = outcomes.iter();
+            in_pieces(10, |_| *outcomes.next().expect("a piece after the last"))
+        };
+        assert_eq!(run(&[(5, Ok(5)), (5, Ok(5))]), Ok(10));
+        assert_eq!(run(&[(5, Ok(5)), (5, Ok(2))]), Ok(7));
+        assert_eq!(run(&[(5, Ok(5)), (5, Err(Errno::EFAULT))]), Ok(5));
+        assert_eq!(run(&[(5, Err(Errno::EFAULT))]), Err(Errno::EFAULT));
+        assert_eq!(run(&[(5, Ok(5)), (0, Ok(0))]), Ok(5));
+        assert_eq!(in_pieces(0, |_| (1, Err(Errno::EIO))), Ok(0));
     }
 
     #[test]

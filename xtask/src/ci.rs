@@ -27,16 +27,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let mut check = |name: &str, run: &mut dyn FnMut() -> Result<()>| {
         cmd::progress(format!("check: {name}"));
         let started = Instant::now();
-        match run() {
-            Ok(()) => {
-                totals.passed += 1;
-                println!("passed check: {name} ({} s)", started.elapsed().as_secs());
-            }
-            Err(error) => {
-                totals.failed += 1;
-                println!("FAILED check: {name}: {error:#}");
-            }
-        }
+        let outcome = run();
+        totals.count(&format!("check: {name} ({} s)", started.elapsed().as_secs()), outcome);
     };
 
     check("tools", &mut tools);

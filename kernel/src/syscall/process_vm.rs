@@ -4,11 +4,15 @@ use alloc::sync::Arc;
 
 use hal::PAGE_SIZE;
 use linux_abi::errno::Errno;
+use linux_abi::uio::Iovec;
 
 use super::{Args, Context, SyscallError};
 use crate::memory::address_space::{AddressSpace, RemoteMode};
 use crate::process::tree;
-use crate::uio::{Iovecs, Sink, Source, copy_iovecs};
+use crate::uio::{Iovecs, Sink, Source, copy_iovecs, in_pieces};
+
+/// Bytes that are moved at a time.
+const PIECE: usize = 512;
 
 /// process_vm_readv(2): copies memory of another process here.
 ///
@@ -17,30 +21,12 @@ use crate::uio::{Iovecs, Sink, Source, copy_iovecs};
 pub(super) fn process_vm_readv(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (local, remote, space) = decode(cx, args)?;
     let mut sink = Sink::vectors(&local);
-    let mut total = 0;
-    for vector in &remote {
-        let (mut at, mut left) = (vector.iov_base as usize, vector.iov_len as usize);
-        while left != 0 && !sink.is_full() {
-            let mut buffer = [0; 512];
-            let n = left.min(sink.remaining()).min(buffer.len()).min(PAGE_SIZE - at % PAGE_SIZE);
-            let moved = space
-                .read_some(at, &mut buffer[..n], RemoteMode::Program)
-                .and_then(|n| sink.put(&buffer[..n]));
-            match moved {
-                Ok(moved) => {
-                    total += moved;
-                    at += moved;
-                    left -= moved;
-                    if moved < n {
-                        return Ok(total);
-                    }
-                }
-                Err(error) if total == 0 => return Err(error),
-                Err(_) => return Ok(total),
-            }
-        }
-    }
-    Ok(total)
+    let mut buffer = [0; PIECE];
+    copy(&remote, sink.remaining(), |at, n| {
+        let piece = &mut buffer[..n];
+        let n = space.read_some(at, piece, RemoteMode::Program)?;
+        sink.put(&piece[..n])
+    })
 }
 
 /// process_vm_writev(2): copies memory from here to another process.
@@ -50,30 +36,33 @@ pub(super) fn process_vm_readv(cx: &Context, args: &Args) -> Result<usize, Sysca
 pub(super) fn process_vm_writev(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (local, remote, space) = decode(cx, args)?;
     let mut source = Source::vectors(&local);
-    let mut total = 0;
-    for vector in &remote {
-        let (mut at, mut left) = (vector.iov_base as usize, vector.iov_len as usize);
-        while left != 0 && !source.is_empty() {
-            let mut buffer = [0; 512];
-            let n = left.min(buffer.len()).min(PAGE_SIZE - at % PAGE_SIZE);
-            let moved = source
-                .take(&mut buffer[..n])
-                .and_then(|taken| space.write_some(at, &buffer[..taken], RemoteMode::Program));
-            match moved {
-                Ok(moved) => {
-                    total += moved;
-                    at += moved;
-                    left -= moved;
-                    if moved < n {
-                        return Ok(total);
-                    }
-                }
-                Err(error) if total == 0 => return Err(error),
-                Err(_) => return Ok(total),
-            }
+    let mut buffer = [0; PIECE];
+    copy(&remote, source.remaining(), |at, n| {
+        let n = source.take(&mut buffer[..n])?;
+        space.write_some(at, &buffer[..n], RemoteMode::Program)
+    })
+}
+
+/// Calls `piece(address, bytes)` for one piece of the other process's memory after the other, each within a page, until
+/// the vectors end, `wanted` bytes are moved or a piece moves less; returns the bytes moved.
+fn copy(
+    remote: &[Iovec],
+    wanted: usize,
+    mut piece: impl FnMut(usize, usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut vectors = remote.iter().map(|vector| (vector.iov_base as usize, vector.iov_len as usize));
+    let (mut at, mut left) = (0, 0);
+    in_pieces(wanted, |done| {
+        if left == 0 {
+            (at, left) = vectors.find(|vector| vector.1 != 0).unwrap_or((0, 0));
         }
-    }
-    Ok(total)
+        let n = left.min(wanted - done).min(PIECE).min(PAGE_SIZE - at % PAGE_SIZE);
+        let moved = if n == 0 { Ok(0) } else { piece(at, n) };
+        if let Ok(moved) = moved {
+            (at, left) = (at + moved, left - moved);
+        }
+        (n, moved)
+    })
 }
 
 fn decode(cx: &Context, args: &Args) -> Result<(Iovecs, Iovecs, Arc<AddressSpace>), Errno> {

@@ -13,23 +13,6 @@ const S_IFMT: u32 = 0o170_000;
 const S_IFREG: u32 = 0o100_000;
 const S_IFLNK: u32 = 0o120_000;
 
-/// Names of the fields, in the order of the header.
-const FIELDS: [&str; 13] = [
-    "ino",
-    "mode",
-    "uid",
-    "gid",
-    "nlink",
-    "mtime",
-    "filesize",
-    "devmajor",
-    "devminor",
-    "rdevmajor",
-    "rdevminor",
-    "namesize",
-    "check",
-];
-
 /// What an entry's header says. Nothing is checked but that the fields are numbers.
 ///
 /// **Hard links.** Files with `nlink` of 2 or more that agree in `ino`, `dev_major` and `dev_minor` *within one archive*
@@ -73,46 +56,32 @@ impl Header {
             b"070707" => return Err(Problem::OldFormat),
             _ => return Err(Problem::BadMagic),
         };
-        let mut values = [0; 13];
-        for ((value, digits), name) in values.iter_mut().zip(digits.chunks_exact(8)).zip(FIELDS) {
-            *value = parse_hex(digits).ok_or(Problem::BadNumber(name))?;
-        }
-        let [
-            ino,
-            mode,
-            uid,
-            gid,
-            nlink,
-            mtime,
-            size,
-            dev_major,
-            dev_minor,
-            rdev_major,
-            rdev_minor,
-            name,
-            check,
-        ] = values;
+        let mut digits = digits.chunks_exact(8);
+        let mut field = |name| digits.next().and_then(parse_hex).ok_or(Problem::BadNumber(name));
+        // In the order in which they lie there.
+        let mut header = Self {
+            ino: field("ino")?,
+            mode: field("mode")?,
+            uid: field("uid")?,
+            gid: field("gid")?,
+            nlink: field("nlink")?,
+            mtime: field("mtime")?,
+            size: field("filesize")?,
+            dev_major: field("devmajor")?,
+            dev_minor: field("devminor")?,
+            rdev_major: field("rdevmajor")?,
+            rdev_minor: field("rdevminor")?,
+            checksum: None,
+        };
+        let name = field("namesize")?;
+        let checksum = field("check")?;
+        header.checksum = has_checksum.then_some(checksum);
         let name_len = name as usize;
         if name_len == 0 || name_len > PATH_MAX {
             return Err(Problem::NameLength(name));
         }
-        let checksum = has_checksum.then_some(check);
-        let header = Self {
-            ino,
-            mode,
-            uid,
-            gid,
-            nlink,
-            mtime,
-            size,
-            dev_major,
-            dev_minor,
-            rdev_major,
-            rdev_minor,
-            checksum,
-        };
-        if header.is_symlink() && size as usize > PATH_MAX {
-            return Err(Problem::LinkLength(size));
+        if header.is_symlink() && header.size as usize > PATH_MAX {
+            return Err(Problem::LinkLength(header.size));
         }
         Ok((header, name_len))
     }

@@ -9,6 +9,22 @@ pub const NSEC_PER_USEC: u64 = 1_000;
 /// Microseconds in a second.
 pub const USEC_PER_SEC: u64 = 1_000_000;
 
+/// Tells whether a time is a valid duration: not negative, and the fraction below the `per_second` units of a second.
+const fn is_duration(seconds: i64, fraction: i64, per_second: u64) -> bool {
+    seconds >= 0 && fraction >= 0 && (fraction as u64) < per_second
+}
+
+/// Returns the nanoseconds of a duration; `None` (for `EINVAL`) if it is not valid.
+///
+/// A value beyond `u64` saturates, as in Linux: centuries are as good as forever.
+const fn duration_ns(seconds: i64, fraction: i64, per_second: u64) -> Option<u64> {
+    if !is_duration(seconds, fraction, per_second) {
+        return None;
+    }
+    let whole = (seconds as u64).saturating_mul(NSEC_PER_SEC);
+    Some(whole.saturating_add(fraction as u64 * (NSEC_PER_SEC / per_second)))
+}
+
 /// `struct timespec`: seconds and nanoseconds.
 #[repr(C)]
 #[derive(
@@ -44,18 +60,12 @@ impl Timespec {
 
     /// Tells whether this is a valid duration or timeout: not negative, nanoseconds below one second.
     pub const fn is_valid(&self) -> bool {
-        self.tv_sec >= 0 && self.tv_nsec >= 0 && self.tv_nsec < NSEC_PER_SEC as i64
+        is_duration(self.tv_sec, self.tv_nsec, NSEC_PER_SEC)
     }
 
-    /// Returns the nanoseconds; `None` (for `EINVAL`) if not valid.
-    ///
-    /// A value beyond `u64` saturates, as in Linux: centuries are as good as forever.
+    /// Returns the nanoseconds, at most `u64::MAX`; `None` (for `EINVAL`) if not valid.
     pub const fn to_ns(&self) -> Option<u64> {
-        if !self.is_valid() {
-            return None;
-        }
-        let seconds = (self.tv_sec as u64).saturating_mul(NSEC_PER_SEC);
-        Some(seconds.saturating_add(self.tv_nsec as u64))
+        duration_ns(self.tv_sec, self.tv_nsec, NSEC_PER_SEC)
     }
 }
 
@@ -91,16 +101,12 @@ impl Timeval {
 
     /// Tells whether this is a valid duration: not negative, microseconds below one second.
     pub const fn is_valid(&self) -> bool {
-        self.tv_sec >= 0 && self.tv_usec >= 0 && self.tv_usec < USEC_PER_SEC as i64
+        is_duration(self.tv_sec, self.tv_usec, USEC_PER_SEC)
     }
 
-    /// Returns the nanoseconds, saturating; `None` (for `EINVAL`) if not valid.
+    /// Returns the nanoseconds, at most `u64::MAX`; `None` (for `EINVAL`) if not valid.
     pub const fn to_ns(&self) -> Option<u64> {
-        if !self.is_valid() {
-            return None;
-        }
-        let seconds = (self.tv_sec as u64).saturating_mul(NSEC_PER_SEC);
-        Some(seconds.saturating_add(self.tv_usec as u64 * NSEC_PER_USEC))
+        duration_ns(self.tv_sec, self.tv_usec, USEC_PER_SEC)
     }
 }
 

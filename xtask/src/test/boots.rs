@@ -69,16 +69,7 @@ pub(super) fn run(setup: &Setup) -> Result<Totals> {
     cmd::progress(format!("booting {} machines", boots.len()));
     let tree = rootfs::busybox_tree()?;
     let run = |boot: Boot| (check(setup, &tree, &boot), boot.name);
-    in_parallel(boots, run, |(outcome, name)| match outcome {
-        Ok(()) => {
-            totals.passed += 1;
-            println!("passed {name}");
-        }
-        Err(error) => {
-            totals.failed += 1;
-            println!("FAILED {name}: {error:#}");
-        }
-    });
+    in_parallel(boots, run, |(outcome, name)| totals.count(&name, outcome));
     Ok(totals)
 }
 

@@ -103,16 +103,7 @@ pub(super) fn run(setup: &Setup) -> Result<Totals> {
     in_parallel(
         dialogues,
         |dialogue| (hold(setup, &archive, dialogue), dialogue.name),
-        |(outcome, name)| match outcome {
-            Ok(()) => {
-                totals.passed += 1;
-                println!("passed {name}");
-            }
-            Err(error) => {
-                totals.failed += 1;
-                println!("FAILED {name}: {error:#}");
-            }
-        },
+        |(outcome, name)| totals.count(name, outcome),
     );
     Ok(totals)
 }

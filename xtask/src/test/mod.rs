@@ -56,6 +56,22 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
 }
 
+impl Totals {
+    /// Counts a test and prints what came of it.
+    pub(crate) fn count(&mut self, name: &str, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                println!("passed {name}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("FAILED {name}: {error:#}");
+            }
+        }
+    }
+}
+
 impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;

@@ -11,8 +11,8 @@ use super::node::{self, Common, Directory, ROOT_NUMBER, Topic};
 use super::process::{self, Subject, parse_id, report_ids};
 use super::system::{self, System};
 use crate::fs::vfs::{
-    DeviceNumber, DirectorySink, FIRST_ENTRY, FileSystem, FileSystemType, FileType, Inode, InodeState,
-    Metadata, MountRequest, Usage, new_anonymous_device,
+    DirectorySink, FIRST_ENTRY, FileSystem, FileSystemType, FileType, Inode, InodeState, Metadata,
+    MountRequest, new_anonymous_device, pseudo_file_system,
 };
 use crate::process::{Pid, tree};
 
@@ -20,37 +20,14 @@ use crate::process::{Pid, tree};
 pub static TYPE: FileSystemType = FileSystemType { name: "proc", needs_no_device: true, mount };
 
 /// There is one procfs, however often it is mounted.
-static PROC: Once<Arc<ProcFs>> = Once::new();
-
-struct ProcFs {
-    device: DeviceNumber,
-    root: Arc<Root>,
-}
+static PROC: Once<Arc<dyn FileSystem>> = Once::new();
 
 fn mount(_request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno> {
     let make = || {
         let device = node::device_or(new_anonymous_device);
-        Arc::new(ProcFs { device, root: Arc::new(Root::new()) })
+        pseudo_file_system(TYPE.name, PROC_SUPER_MAGIC, device, Arc::new(Root::new()))
     };
     Ok(PROC.get_or_init(make).clone())
-}
-
-impl FileSystem for ProcFs {
-    fn type_name(&self) -> &'static str {
-        TYPE.name
-    }
-
-    fn device(&self) -> DeviceNumber {
-        self.device
-    }
-
-    fn root(&self) -> Arc<dyn Inode> {
-        self.root.clone()
-    }
-
-    fn usage(&self) -> Usage {
-        Usage::of_pseudo(PROC_SUPER_MAGIC)
-    }
 }
 
 /// The root directory.

@@ -13,44 +13,18 @@ use hal::sync::Once;
 use linux_abi::errno::Errno;
 use linux_abi::statfs::SYSFS_MAGIC;
 
-use self::node::Node;
-use super::vfs::{
-    DeviceNumber, FileSystem, FileSystemType, Inode, MountRequest, Usage, new_anonymous_device,
-};
+use super::vfs::{FileSystem, FileSystemType, MountRequest, new_anonymous_device, pseudo_file_system};
 
 /// The type `mount -t sysfs` names.
 pub static TYPE: FileSystemType = FileSystemType { name: "sysfs", needs_no_device: true, mount };
 
 /// There is one sysfs, however often it is mounted.
-static INSTANCE: Once<Arc<SysFs>> = Once::new();
-
-struct SysFs {
-    device: DeviceNumber,
-    root: Arc<Node>,
-}
+static INSTANCE: Once<Arc<dyn FileSystem>> = Once::new();
 
 fn mount(_request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>, Errno> {
     let make = || {
         let device = new_anonymous_device();
-        Arc::new(SysFs { device, root: tree::build().finish(device) })
+        pseudo_file_system(TYPE.name, SYSFS_MAGIC, device, tree::build().finish(device))
     };
     Ok(INSTANCE.get_or_init(make).clone())
-}
-
-impl FileSystem for SysFs {
-    fn type_name(&self) -> &'static str {
-        TYPE.name
-    }
-
-    fn device(&self) -> DeviceNumber {
-        self.device
-    }
-
-    fn root(&self) -> Arc<dyn Inode> {
-        self.root.clone()
-    }
-
-    fn usage(&self) -> Usage {
-        Usage::of_pseudo(SYSFS_MAGIC)
-    }
 }

@@ -12,8 +12,8 @@ use linux_abi::statfs::ANON_INODE_FS_MAGIC;
 
 use super::mount::MountOptions;
 use super::{
-    AttributeChanges, Dentry, DeviceNumber, FileSystem, Inode, InodeState, Metadata, Mount, Path, SuperBlock,
-    Usage, clock, new_anonymous_device,
+    AttributeChanges, Dentry, DeviceNumber, Inode, InodeState, Metadata, Mount, Path, SuperBlock, clock,
+    new_anonymous_device, pseudo_file_system,
 };
 use crate::lock_order;
 
@@ -64,29 +64,6 @@ pub fn apply(metadata: &mut Metadata, changes: &AttributeChanges) {
     metadata.changed = changes.changed;
 }
 
-/// The one file system in which all these inodes are.
-struct AnonymousFileSystem {
-    device: DeviceNumber,
-}
-
-impl FileSystem for AnonymousFileSystem {
-    fn type_name(&self) -> &'static str {
-        "anon_inodefs"
-    }
-
-    fn device(&self) -> DeviceNumber {
-        self.device
-    }
-
-    fn root(&self) -> Arc<dyn Inode> {
-        AnonymousInode::new("root")
-    }
-
-    fn usage(&self) -> Usage {
-        Usage::of_pseudo(ANON_INODE_FS_MAGIC)
-    }
-}
-
 /// Device number of inodes outside the tree.
 pub fn device() -> DeviceNumber {
     hal::machine_static! {
@@ -101,7 +78,9 @@ pub fn place_of(inode: Arc<dyn Inode>) -> Path {
         static MOUNT: Once<Arc<Mount>> = Once::new();
     }
     let mount = MOUNT.get_or_init(|| {
-        let super_block = SuperBlock::new(Arc::new(AnonymousFileSystem { device: device() }), false);
+        let root = AnonymousInode::new("root");
+        let file_system = pseudo_file_system("anon_inodefs", ANON_INODE_FS_MAGIC, device(), root);
+        let super_block = SuperBlock::new(file_system, false);
         let root = super_block.root().clone();
         Mount::new(super_block, root, b"anon_inodefs", MountOptions::empty())
     });

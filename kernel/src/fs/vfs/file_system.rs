@@ -77,6 +77,43 @@ pub trait FileSystem: Send + Sync {
     }
 }
 
+/// A file system that stores nothing: it shows what the kernel knows, has no options and no size.
+struct PseudoFileSystem {
+    type_name: &'static str,
+    magic: i64,
+    device: DeviceNumber,
+    root: Arc<dyn Inode>,
+}
+
+/// Makes a file system that stores nothing, of type `type_name` with root directory `root`, whose inodes say that they
+/// are on `device`; `magic` is what `statfs(2)` calls it.
+pub fn pseudo_file_system(
+    type_name: &'static str,
+    magic: i64,
+    device: DeviceNumber,
+    root: Arc<dyn Inode>,
+) -> Arc<dyn FileSystem> {
+    Arc::new(PseudoFileSystem { type_name, magic, device, root })
+}
+
+impl FileSystem for PseudoFileSystem {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn device(&self) -> DeviceNumber {
+        self.device
+    }
+
+    fn root(&self) -> Arc<dyn Inode> {
+        self.root.clone()
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of_pseudo(self.magic)
+    }
+}
+
 /// What `mount(2)` asks of a type.
 pub struct MountRequest<'a> {
     /// The first argument: a device, or a word without meaning.

@@ -47,8 +47,8 @@ pub use context::{Base, Caller, FsContext};
 pub use dentry::{Cached, ChangeGuard, Dentry, cached_names, forget_unused};
 pub use file::{File, IoFlags, OpenRequest, PollEvents};
 pub use file_system::{
-    FileSystem, FileSystemType, MountRequest, SuperBlock, Usage, find_type, new_anonymous_device, register,
-    write_types,
+    FileSystem, FileSystemType, MountRequest, SuperBlock, Usage, find_type, new_anonymous_device,
+    pseudo_file_system, register, write_types,
 };
 pub use file_table::{FileTable, Reserved};
 pub use inode::{DirectoryEntry, DirectorySink, FIRST_ENTRY, Inode, LinkTarget};

@@ -8,6 +8,7 @@ use linux_abi::errno::Errno;
 
 use super::AddressSpace;
 use super::mm::Mm;
+use crate::uio::in_pieces;
 
 /// What rights an access needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,22 +72,15 @@ impl AddressSpace {
         mode: RemoteMode,
         mut copy: impl FnMut(&Frame, usize, usize, usize),
     ) -> Result<usize, Errno> {
-        let mut done = 0;
-        while done < len {
-            let Some(at) = addr.checked_add(done).filter(|&at| at < USER_END) else { break };
-            // The lock is taken for each page: a long copy must not keep the program from faulting.
-            let frame = self.mm.lock().page_for(at, access, mode, self);
-            let frame = match frame {
-                Ok(frame) => frame,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            };
-            let offset = at % PAGE_SIZE;
+        in_pieces(len, |done| {
+            let offset = addr.wrapping_add(done) % PAGE_SIZE;
             let n = (PAGE_SIZE - offset).min(len - done);
-            copy(&frame, offset, done, n);
-            done += n;
-        }
-        if done == 0 && len != 0 { Err(Errno::EFAULT) } else { Ok(done) }
+            let at = addr.checked_add(done).filter(|&at| at < USER_END);
+            // The lock is taken for each page: a long copy must not keep the program from faulting.
+            let frame =
+                at.ok_or(Errno::EFAULT).and_then(|at| self.mm.lock().page_for(at, access, mode, self));
+            (n, frame.map(|frame| copy(&frame, offset, done, n)).map(|()| n))
+        })
     }
 }
 

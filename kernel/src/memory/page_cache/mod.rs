@@ -31,7 +31,7 @@ use super::address_space;
 use super::object::MemoryObject;
 use super::physical::buddy_allocator::{alloc_user_frame, alloc_zeroed_user_frame};
 use crate::lock_order;
-use crate::uio::{Sink, Source};
+use crate::uio::{Sink, Source, in_pieces};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -172,9 +172,8 @@ impl PageCache {
     /// # Errors
     /// `EFAULT`: the sink takes nothing.
     pub fn read(&self, position: u64, sink: &mut Sink<'_>) -> Result<usize, Errno> {
-        let mut done = 0;
         let wanted = sink.remaining();
-        while done < wanted {
+        in_pieces(wanted, |done| {
             let at = position + done as u64;
             let (frame, left) = {
                 let contents = self.contents.lock();
@@ -182,25 +181,12 @@ impl PageCache {
             };
             let offset = (at % PAGE) as usize;
             let n = (PAGE_SIZE - offset).min(wanted - done).min(usize::try_from(left).unwrap_or(usize::MAX));
-            if n == 0 {
-                break;
-            }
             let moved = match frame {
                 Some(frame) => sink.put_frame(&frame, offset, n),
                 None => sink.put_zeros(n),
             };
-            match moved {
-                Ok(moved) => {
-                    done += moved;
-                    if moved < n {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+            (n, moved)
+        })
     }
 
     /// Copies all of `source` to `position` and beyond, and moves the end of the file up if need be; returns the number
@@ -209,23 +195,12 @@ impl PageCache {
     /// # Errors
     /// `EFAULT`, `ENOSPC`, `ENOMEM`, if nothing could be written.
     pub fn write(&self, position: u64, source: &mut Source<'_>) -> Result<usize, Errno> {
-        let mut done = 0;
         let wanted = source.remaining();
-        while done < wanted {
+        in_pieces(wanted, |done| {
             let at = position + done as u64;
             let n = (PAGE_SIZE - (at % PAGE) as usize).min(wanted - done);
-            match self.write_page(at, source, n) {
-                Ok(moved) => {
-                    done += moved;
-                    if moved < n {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+            (n, self.write_page(at, source, n))
+        })
     }
 
     /// Writes `n` bytes within one page.

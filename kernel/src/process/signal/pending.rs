@@ -15,16 +15,6 @@ pub struct PendingSignals {
     queue: VecDeque<SigInfo>,
 }
 
-/// Faults are taken before anything else, so that their handlers see the registers of the fault.
-const SYNCHRONOUS: SigSet = SigSet::of(&[
-    Signal::SIGSEGV,
-    Signal::SIGBUS,
-    Signal::SIGILL,
-    Signal::SIGTRAP,
-    Signal::SIGFPE,
-    Signal::SIGSYS,
-]);
-
 impl PendingSignals {
     /// The signals in it.
     pub fn set(&self) -> SigSet {
@@ -61,7 +51,8 @@ impl PendingSignals {
     /// Takes the next signal that is not in `blocked`: faults first, then by number.
     pub fn take(&mut self, blocked: SigSet) -> Option<(Signal, SigInfo)> {
         let ready = self.set.difference(blocked);
-        let signal = ready.intersection(SYNCHRONOUS).first().or_else(|| ready.first())?;
+        // Faults come before anything else, so that their handlers see the registers of the fault.
+        let signal = ready.intersection(SigSet::SYNCHRONOUS).first().or_else(|| ready.first())?;
         Some((signal, self.take_signal(signal)))
     }
 

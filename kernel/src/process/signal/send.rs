@@ -46,21 +46,7 @@ pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
         shared.pending.push(info, limit);
     }
     drop(shared);
-    if continued {
-        notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
-    }
-    if is_dropped {
-        return;
-    }
-    if signal == Signal::SIGKILL {
-        for thread in process.threads() {
-            interrupt(&thread);
-        }
-    } else if let Some(thread) = receiver
-        && !is_blocked
-    {
-        interrupt(&thread);
-    }
+    finish(process, signal, continued, is_dropped, receiver.as_ref().filter(|_| !is_blocked));
 }
 
 /// Sends a signal to one thread.
@@ -78,6 +64,18 @@ pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
     }
     drop(own);
     drop(shared);
+    finish(process, signal, continued, is_dropped, Some(thread).filter(|_| !is_blocked));
+}
+
+/// Tells those whom a sent signal concerns: the parent of a continued process, and, unless the signal was dropped, the
+/// thread that may take it now (`receiver`); `SIGKILL` concerns all threads. No lock is held.
+fn finish(
+    process: &Arc<Process>,
+    signal: Signal,
+    continued: bool,
+    is_dropped: bool,
+    receiver: Option<&Arc<Thread>>,
+) {
     if continued {
         notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
     }
@@ -88,7 +86,7 @@ pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
         for thread in process.threads() {
             interrupt(&thread);
         }
-    } else if !is_blocked {
+    } else if let Some(thread) = receiver {
         interrupt(thread);
     }
 }

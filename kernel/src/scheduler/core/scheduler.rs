@@ -156,10 +156,7 @@ impl Scheduler {
         thread.set_state(State::RUNNABLE);
         thread.set_active(true);
         let cpu = CPUS.on(CpuId::new(target));
-        let mut queue = cpu.queue.lock();
-        let was_empty = queue.is_empty();
-        let preempts = queue.enqueue_new(thread, hal::time::now_ns());
-        cpu.after_enqueue(target, &queue, preempts, was_empty);
+        cpu.enqueue(target, &mut cpu.queue.lock(), |queue| queue.enqueue_new(thread, hal::time::now_ns()));
     }
 
     /// Lets other threads go first.
@@ -264,10 +261,7 @@ impl Scheduler {
         rebase_between(thread.entity(), from, to);
         thread.set_cpu(to);
         let cpu = CPUS.on(CpuId::new(to));
-        let mut queue = cpu.queue.lock();
-        let was_empty = queue.is_empty();
-        let preempts = queue.enqueue_ready(thread, hal::time::now_ns());
-        cpu.after_enqueue(to, &queue, preempts, was_empty);
+        cpu.enqueue(to, &mut cpu.queue.lock(), |queue| queue.enqueue_ready(thread, hal::time::now_ns()));
     }
 
     fn place(&self, thread: &Thread, previous: usize, waker: usize) -> usize {
@@ -292,6 +286,20 @@ impl Cpu {
     fn publish(&self, queue: &RunQueue<Thread>) {
         self.queued.store(queue.len(), Relaxed);
         self.virtual_now_ns.store(queue.virtual_now_ns(), Relaxed);
+    }
+
+    /// Queues a thread on this CPU, whose number is `index`: by `add`, which answers whether it goes before the thread
+    /// that runs. Under the queue's lock.
+    #[inline]
+    fn enqueue(
+        &self,
+        index: usize,
+        queue: &mut RunQueue<Thread>,
+        add: impl FnOnce(&mut RunQueue<Thread>) -> bool,
+    ) {
+        let was_empty = queue.is_empty();
+        let preempts = add(queue);
+        self.after_enqueue(index, queue, preempts, was_empty);
     }
 
     /// Does what a newly queued thread requires of this CPU, whose number is `index`. Under the queue's lock.
@@ -468,19 +476,14 @@ pub fn wake(thread: Arc<Thread>, set: State) -> bool {
         };
         let now_ns = hal::time::now_ns();
         if target == index {
-            let was_empty = queue.is_empty();
-            let preempts = queue.enqueue_woken(thread, now_ns);
-            cpu.after_enqueue(index, &queue, preempts, was_empty);
+            cpu.enqueue(index, &mut queue, |queue| queue.enqueue_woken(thread, now_ns));
             return true;
         }
         drop(queue);
         rebase_between(thread.entity(), index, target);
         thread.set_cpu(target);
         let cpu = CPUS.on(CpuId::new(target));
-        let mut queue = cpu.queue.lock();
-        let was_empty = queue.is_empty();
-        let preempts = queue.enqueue_woken(thread, now_ns);
-        cpu.after_enqueue(target, &queue, preempts, was_empty);
+        cpu.enqueue(target, &mut cpu.queue.lock(), |queue| queue.enqueue_woken(thread, now_ns));
         return true;
     }
 }
