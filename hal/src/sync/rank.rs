@@ -11,6 +11,10 @@ use crate::arch;
 pub struct LockRank {
     level: u16,
     name: &'static str,
+    #[cfg_attr(
+        not(any(debug_assertions, not(target_os = "none"))),
+        expect(dead_code, reason = "the check is off")
+    )]
     nests: bool,
 }
 
