@@ -134,7 +134,7 @@ p mm stack
 #case mm_many
 p mm many
 
-#case mm_brk
+#case mm_brk memory=128
 p mm brk
 
 #case signals_defaults

@@ -20,7 +20,7 @@ m=$(free_kb); i=0; while [ $i -lt 10 ]; do seq 1 2000 | cat | tr 0-9 a-j | sort 
 #case pipeline_moves_8_mib timeout=60
 m=$(free_kb); dd if=/dev/zero bs=64k count=128 2>/dev/null | cat | cat | cat | cat | cat | cat | wc -c; back $m
 
-#case file_of_64_mib timeout=60
+#case file_of_64_mib timeout=60 memory=256
 m=$(free_kb); dd if=/dev/zero of=f bs=1M count=64 2>/dev/null; stat -c '%s %b' f; cp f g 2>/dev/null && cmp f g && echo equal; tail -c 3 f | od -An -tx1; rm f g; back $m
 
 #case thousand_files timeout=60

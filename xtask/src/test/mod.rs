@@ -25,7 +25,7 @@ use crate::{build, cmd, linux};
 /// What the user asked of `test`.
 #[derive(clap::Args, Clone, Default)]
 pub(crate) struct Args {
-    /// Leave out what takes long: other machines than q35, and the cases on more than one processor.
+    /// Leave out what takes long: other machines than q35, and the cases on several processors or in little memory.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Run the machine tests and cases on this kernel; `linux` is Debian's. Shows whether a test is right.

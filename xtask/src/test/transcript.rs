@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The time limit of a case that names none, in seconds.
-const DEFAULT_LIMIT: u64 = 20;
+const DEFAULT_LIMIT: u32 = 20;
 
 /// A file of cases, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Case {
     pub(super) name: String,
     /// The time after which the guest kills it.
     pub(super) limit: Duration,
+    /// The least memory it needs, in MiB.
+    pub(super) memory_mib: u32,
     /// Its lines, the `#case` line included.
     text: String,
 }
@@ -35,9 +37,10 @@ impl CaseFile {
             if let Some(words) = line.strip_prefix("#case ") {
                 let mut words = words.split_whitespace();
                 let name = words.next().unwrap_or_default().to_owned();
-                let limit = words.find_map(|word| word.strip_prefix("timeout=")?.parse().ok());
-                let limit = Duration::from_secs(limit.unwrap_or(DEFAULT_LIMIT));
-                file.cases.push(Case { name, limit, text: String::new() });
+                let number = |prefix| words.clone().find_map(|word| word.strip_prefix(prefix)?.parse().ok());
+                let limit = Duration::from_secs(number("timeout=").unwrap_or(DEFAULT_LIMIT).into());
+                let memory_mib = number("memory=").unwrap_or(0);
+                file.cases.push(Case { name, limit, memory_mib, text: String::new() });
             }
             match file.cases.last_mut() {
                 Some(case) => case.text += line,
