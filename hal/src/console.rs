@@ -9,6 +9,11 @@ pub fn write_early(bytes: &[u8]) {
     arch::console::write(bytes);
 }
 
+/// Makes the serial port at `base` the console. Ignored unless a PC has a serial port there.
+pub fn use_port(base: u16) {
+    arch::console::use_port(base);
+}
+
 /// [`write_early`] as a formatter's target; a line feed becomes carriage return and line feed.
 #[derive(Debug, Default)]
 pub struct EarlyConsole;

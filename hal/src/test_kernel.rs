@@ -267,6 +267,8 @@ impl Kernel for TestKernel {
 
     fn mutex_wake(_: &AtomicU32, _: usize) {}
 
+    fn panic_begin() {}
+
     fn panic_report(_: &mut dyn fmt::Write) {}
 
     fn panic_timeout() -> Option<i32> {

@@ -58,6 +58,8 @@ pub trait Kernel {
     /// Wakes up to `n` sleepers of `mutex_wait` on this word.
     fn mutex_wake(word: &AtomicU32, n: usize);
 
+    /// Sends what waits in buffers to the console, before a panic is reported there; must not wait for a lock.
+    fn panic_begin();
     /// Writes the last log lines after a panic; must not wait for a lock.
     fn panic_report(out: &mut dyn fmt::Write);
     /// Says what follows a panic (`panic=`): `None` or 0 halts for ever, below 0 reboots at once, above 0 reboots after
@@ -177,6 +179,10 @@ macro_rules! entry {
                 <$kernel as Kernel>::mutex_wake(word, n)
             }
             #[unsafe(no_mangle)]
+            extern "Rust" fn __exo_panic_begin() {
+                <$kernel as Kernel>::panic_begin()
+            }
+            #[unsafe(no_mangle)]
             extern "Rust" fn __exo_panic_report(out: &mut dyn ::core::fmt::Write) {
                 <$kernel as Kernel>::panic_report(out)
             }
@@ -228,6 +234,8 @@ pub(crate) mod bound {
         pub(crate) safe fn mutex_wait(word: &AtomicU32, expected: u32);
         #[link_name = "__exo_mutex_wake"]
         pub(crate) safe fn mutex_wake(word: &AtomicU32, n: usize);
+        #[link_name = "__exo_panic_begin"]
+        pub(crate) safe fn panic_begin();
         #[link_name = "__exo_panic_report"]
         pub(crate) safe fn panic_report(out: &mut dyn fmt::Write);
         #[link_name = "__exo_panic_timeout"]

@@ -86,6 +86,10 @@ impl Kernel for Exo {
         scheduler::mutex_wake(word, n);
     }
 
+    fn panic_begin() {
+        drivers::drain_in_panic();
+    }
+
     fn panic_report(out: &mut dyn fmt::Write) {
         klog::report(out);
     }

@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use arrayvec::ArrayVec;
-use hal::sync::SpinLockIrq;
+use hal::sync::{Once, SpinLockIrq};
 use linux_abi::errno::Errno;
 
 use crate::lock_order;
@@ -51,6 +51,8 @@ struct Ring {
 static RING: SpinLockIrq<Ring> = SpinLockIrq::new(lock_order::KERNEL_LOG, Ring::new());
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(7);
 static CONSOLE_ENABLED: AtomicBool = AtomicBool::new(true);
+/// What shows a piece of text on the console, all in one piece. Until a driver has set it, the early console does.
+static CONSOLE: Once<fn(&[u8])> = Once::new();
 static NEWS: WaitQueue = WaitQueue::new();
 
 impl Ring {
@@ -119,9 +121,9 @@ impl Ring {
 }
 
 /// A line being put together without the heap.
-struct Line(ArrayVec<u8, LINE_MAX>);
+struct Line<const N: usize>(ArrayVec<u8, N>);
 
-impl Write for Line {
+impl<const N: usize> Write for Line<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for &byte in text.as_bytes() {
             if self.0.try_push(byte).is_err() {
@@ -146,7 +148,7 @@ impl log::Log for Logger {
             log::Level::Info => 6,
             log::Level::Debug | log::Level::Trace => 7,
         };
-        let mut line = Line(ArrayVec::new());
+        let mut line = Line::<LINE_MAX>(ArrayVec::new());
         // `Line` never fails.
         let _ = line.write_fmt(*record.args());
         write(level, &line.0);
@@ -169,15 +171,30 @@ pub fn write(level: u8, text: &[u8]) {
     for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         RING.lock().push(level, time_ns, line);
         if CONSOLE_ENABLED.load(Ordering::Relaxed) && level < CONSOLE_LEVEL.load(Ordering::Relaxed) {
-            let mut stamp = Line(ArrayVec::new());
-            let (seconds, micros) = (time_ns / 1_000_000_000, time_ns / 1_000 % 1_000_000);
-            let _ = write!(stamp, "[{seconds:5}.{micros:06}] ");
-            hal::console::write_early(&stamp.0);
-            hal::console::write_early(line);
-            hal::console::write_early(b"\r\n");
+            show(time_ns, line);
         }
     }
     NEWS.wake_all();
+}
+
+/// Shows a line on the console: with one call, so that what other CPUs print does not get into it.
+fn show(time_ns: u64, text: &[u8]) {
+    // A stamp of up to 32 bytes, and the end of the line.
+    let mut line = Line::<{ LINE_MAX + 34 }>(ArrayVec::new());
+    let (seconds, micros) = (time_ns / 1_000_000_000, time_ns / 1_000 % 1_000_000);
+    let _ = write!(line, "[{seconds:5}.{micros:06}] ");
+    let text = &text[..text.len().min(LINE_MAX)];
+    // It has room for both.
+    let _ = line.0.try_extend_from_slice(text);
+    let _ = line.0.try_extend_from_slice(b"\r\n");
+    CONSOLE.get().copied().unwrap_or(hal::console::write_early)(&line.0);
+}
+
+/// Makes `write` show lines on the console from now on; it is called with any locks of smaller rank than
+/// [`lock_order::SERIAL`] held, and in interrupts. Called once, at boot.
+pub fn set_console(write: fn(&[u8])) {
+    // A second boot in one process (tests) keeps the first, which is the same.
+    let _ = CONSOLE.set(write);
 }
 
 /// The first record with at least this sequence number.

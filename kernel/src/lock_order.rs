@@ -116,14 +116,14 @@ pub const TIMER_DEFERRED: LockRank = LockRank::new(630, "deferred timers");
 pub const TIMER_QUEUE: LockRank = LockRank::new(640, "timer queue");
 /// The run queue of a CPU: the innermost lock of the scheduler.
 pub const RUN_QUEUE: LockRank = LockRank::new(650, "run queue");
-/// The rings of a serial port.
-pub const SERIAL: LockRank = LockRank::new(680, "serial");
 /// The random number generator.
 pub const RANDOM: LockRank = LockRank::new(690, "random");
 /// Data with no lock below it but the scheduler's and the allocator's.
 pub const LEAF: LockRank = LockRank::new(695, "leaf");
 /// The ring of log lines: taken wherever something is worth a line.
 pub const KERNEL_LOG: LockRank = LockRank::new(700, "kernel log");
+/// The rings of a serial port: taken wherever a line of the log is shown.
+pub const SERIAL: LockRank = LockRank::new(710, "serial");
 /// Free slots of one size: the heap is used under every lock above.
 pub const HEAP: LockRank = LockRank::new(800, "heap");
 /// Free frames: the last thing that anybody asks for.

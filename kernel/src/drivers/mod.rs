@@ -7,3 +7,13 @@ pub mod tty;
 pub fn init(consoles: &[alloc::string::String]) {
     tty::console::init(consoles);
 }
+
+/// Waits, for a time at most, until what programs have written is with the devices: for the end of the machine.
+pub fn drain() {
+    serial::drain();
+}
+
+/// As [`drain`], after a panic: waits for no lock.
+pub fn drain_in_panic() {
+    serial::drain_in_panic();
+}

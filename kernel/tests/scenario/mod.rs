@@ -50,7 +50,6 @@ fn archive(body: impl Fn(&mut SimUser) + Send + Sync + 'static) -> Vec<u8> {
 }
 
 const WRITE: u64 = 1;
-const NANOSLEEP: u64 = 35;
 const EXIT: u64 = 60;
 const WAIT4: u64 = 61;
 const REBOOT: u64 = 169;
@@ -61,9 +60,6 @@ fn print(user: &mut SimUser, text: &str) {
 }
 
 fn power_off(user: &mut SimUser) -> ! {
-    // The serial port sends by interrupts; reboot(2) does not wait for what is still in the terminal's buffer.
-    let second = user.push(&[1u64.to_le_bytes(), 0u64.to_le_bytes()].concat());
-    assert_eq!(user.syscall(NANOSLEEP, [second as u64, 0, 0, 0, 0, 0]), 0);
     user.syscall(REBOOT, [0xfee1_dead, 672_274_793, 0x4321_fedc, 0, 0, 0]);
     unreachable!("the machine is off");
 }

@@ -76,6 +76,21 @@ impl Termios2 {
         Self { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, c_ispeed, c_ospeed }
     }
 
+    /// Takes everything but the speeds from `termios`, and the speeds as far as its flags tell them: [`BOTHER`] keeps
+    /// those of `self`.
+    pub fn with(&self, termios: &Termios) -> Self {
+        let mut new = Self::from_termios(*termios);
+        if termios.c_cflag & CBAUD == BOTHER {
+            new.c_ospeed = self.c_ospeed;
+        }
+        match termios.c_cflag >> IBSHIFT & CBAUD {
+            B0 => new.c_ispeed = new.c_ospeed,
+            BOTHER => new.c_ispeed = self.c_ispeed,
+            _ => {}
+        }
+        new
+    }
+
     /// Drops the speeds.
     pub const fn to_termios(&self) -> Termios {
         let &Self { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, .. } = self;

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use x86_64::registers::control::Cr2;
 
-use super::{area, cpu, irq, panic, setup, stack};
+use super::{area, irq, panic, setup, stack};
 use crate::addr::USER_END;
 use crate::console::EarlyConsole;
 use crate::task::UserRegs;
@@ -121,7 +121,7 @@ extern "C" fn hal_paranoid(regs: &mut UserRegs, error_code: u64, vector: u64) {
     match vector {
         NMI => {
             if panic::is_stopping() {
-                cpu::halt();
+                panic::stop();
             }
             // Errors are ignored: the early console has none.
             let _ = writeln!(EarlyConsole, "cpu {}: non-maskable interrupt at {:#x}", area::id(), regs.rip);

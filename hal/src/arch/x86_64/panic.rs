@@ -14,6 +14,8 @@ use crate::upcall::bound;
 static STOPPING: AtomicBool = AtomicBool::new(false);
 /// The CPU that panics, plus one.
 static PANICKING: AtomicUsize = AtomicUsize::new(0);
+/// Looks at the other CPUs before one that does not stop is given up: tenths of a second.
+const PATIENCE: u32 = 20_000_000;
 
 /// Tells whether this CPU is to stop.
 pub(super) fn is_stopping() -> bool {
@@ -22,14 +24,12 @@ pub(super) fn is_stopping() -> bool {
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    irq::disable();
-    begin();
+    match info.location() {
+        Some(location) => begin(format_args!("{} at {location}", info.message())),
+        None => begin(format_args!("{}", info.message())),
+    }
     let mut out = EarlyConsole;
     // The early console knows no errors; so below.
-    let _ = match info.location() {
-        Some(location) => report(&mut out, format_args!("{} at {location}", info.message())),
-        None => report(&mut out, format_args!("{}", info.message())),
-    };
     let frame = registers::frame_pointer();
     let _ = writeln!(out, "rsp {:#018x} rbp {frame:#018x}\nbacktrace:", registers::stack_pointer());
     let _ = backtrace::write_from(&mut out, None, frame);
@@ -38,40 +38,53 @@ fn panic(info: &PanicInfo) -> ! {
 
 /// Ends the kernel after an exception in it.
 pub(super) fn die(regs: &UserRegs, message: Arguments) -> ! {
-    irq::disable();
-    begin();
+    begin(message);
     let mut out = EarlyConsole;
-    let _ = report(&mut out, message);
     let _ = write_registers(&mut out, regs);
     let _ = writeln!(out, "backtrace:");
     let _ = backtrace::write_from(&mut out, Some(regs.rip as usize), regs.rbp as usize);
     finish(&mut out)
 }
 
-/// Makes this the CPU that panics, stops the others. A second panic, of this CPU, ends at once.
-fn begin() {
+/// Makes this the CPU that panics, stops the others, and says why. A second panic, of this CPU, ends at once.
+fn begin(message: Arguments) {
+    irq::disable();
     let me = area::id() + 1;
     match PANICKING.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {}
         Err(first) if first == me => {
-            let _ = writeln!(EarlyConsole, "\npanic while panicking");
+            let _ = writeln!(EarlyConsole, "\npanic while panicking: {message}");
             end()
         }
-        Err(_) => cpu::halt(),
+        Err(_) => stop(),
     }
+    stop_others();
+    bound::panic_begin();
+    let _ = writeln!(EarlyConsole, "\nkernel panic on cpu {}: {message}", area::id());
+}
+
+/// Stops the other CPUs, so that none of them prints into the report.
+fn stop_others() {
     STOPPING.store(true, Ordering::Release);
-    for other in (0..cpu::count().min(MAX_CPUS)).map(crate::cpu::CpuId::new) {
-        let other = area::of(other);
-        if other.is_running.load(Ordering::Relaxed) != 0
-            && other.id.load(Ordering::Relaxed) as usize + 1 != me
-        {
-            apic::send(other.apic_id.load(Ordering::Relaxed), apic::Message::Stop);
-        }
+    let others = || {
+        let all = (0..cpu::count().min(MAX_CPUS)).filter(|&id| id != area::id()).map(crate::cpu::CpuId::new);
+        all.map(area::of).filter(|other| other.is_running.load(Ordering::Relaxed) != 0)
+    };
+    for other in others() {
+        apic::send(other.apic_id.load(Ordering::Relaxed), apic::Message::Stop);
+    }
+    let mut left = PATIENCE;
+    while others().next().is_some() && left != 0 {
+        left -= 1;
+        core::hint::spin_loop();
     }
 }
 
-fn report(out: &mut dyn Write, message: Arguments) -> fmt::Result {
-    writeln!(out, "\nkernel panic on cpu {}: {message}", area::id())
+/// Stops this CPU, because another one has panicked.
+pub(super) fn stop() -> ! {
+    irq::disable();
+    area::this().is_running.store(0, Ordering::Relaxed);
+    cpu::halt()
 }
 
 fn write_registers(out: &mut dyn Write, regs: &UserRegs) -> fmt::Result {

@@ -27,13 +27,13 @@ pub struct Effects {
     pub readable: bool,
     /// Output was stopped (`Some(true)`) or started again by a flow-control key.
     pub flow: Option<bool>,
-    /// Output that has not been sent is to be dropped.
-    pub flush_output: bool,
+    /// Input has been dropped, and output that has not been sent is to be.
+    pub flushes: bool,
 }
 
 /// Settings, input queue and cursor of one terminal.
 pub struct LineDiscipline {
-    termios: Termios,
+    termios: Termios2,
     ready: VecDeque<u8>,
     /// For each complete line, the count of bytes ever made ready up to its end.
     line_ends: VecDeque<u64>,
@@ -43,21 +43,17 @@ pub struct LineDiscipline {
     editing: Vec<u8>,
     takes_next_literally: bool,
     column: usize,
+    /// Column before what has been echoed and not been sent yet.
+    sent_column: usize,
     /// Column at which the line being edited began, for erasing tabs.
     edit_column: usize,
 }
 
-impl Default for LineDiscipline {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl LineDiscipline {
-    /// A discipline with the settings every terminal starts with.
-    pub fn new() -> Self {
+    /// A discipline with these settings.
+    pub fn new(termios: &Termios) -> Self {
         Self {
-            termios: Termios::INITIAL,
+            termios: Termios2::from_termios(*termios),
             ready: VecDeque::new(),
             line_ends: VecDeque::new(),
             made_ready: 0,
@@ -65,18 +61,19 @@ impl LineDiscipline {
             editing: Vec::new(),
             takes_next_literally: false,
             column: 0,
+            sent_column: 0,
             edit_column: 0,
         }
     }
 
     /// The settings in force.
-    pub fn termios(&self) -> &Termios {
+    pub fn termios(&self) -> &Termios2 {
         &self.termios
     }
 
     /// Replaces the settings. Leaving canonical mode makes the unfinished line readable; entering it makes what is
     /// there one line.
-    pub fn set_termios(&mut self, new: Termios) {
+    pub fn set_termios(&mut self, new: Termios2) {
         let was_canonical = self.is_canonical();
         self.termios = new;
         match (was_canonical, self.is_canonical()) {
@@ -143,6 +140,9 @@ impl LineDiscipline {
 
     /// Handles a received byte; what is to be echoed is appended to `echo`, ready for the device.
     pub fn receive(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+        if echo.is_empty() {
+            self.sent_column = self.column;
+        }
         let mut byte = byte;
         if self.input(ISTRIP) {
             byte &= 0x7f;
@@ -244,16 +244,14 @@ impl LineDiscipline {
         let flushes = !self.local(NOFLSH);
         if flushes {
             self.flush_input();
+            // What this call has echoed before has not been sent either.
+            echo.clear();
+            self.column = self.sent_column;
         }
         if self.local(ECHO) {
             self.echo(byte, echo);
         }
-        Effects {
-            signal: Some(signal),
-            readable: false,
-            flow: self.input(IXON).then_some(false),
-            flush_output: flushes,
-        }
+        Effects { signal: Some(signal), readable: false, flow: self.input(IXON).then_some(false), flushes }
     }
 
     fn receive_canonical(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
@@ -465,6 +463,10 @@ impl LineDiscipline {
 mod tests {
     use super::*;
 
+    fn fresh() -> LineDiscipline {
+        LineDiscipline::new(&Termios::INITIAL)
+    }
+
     struct Typed {
         discipline: LineDiscipline,
         echo: Vec<u8>,
@@ -472,7 +474,7 @@ mod tests {
     }
 
     fn typed(keys: &[u8]) -> Typed {
-        typed_with(LineDiscipline::new(), keys)
+        typed_with(fresh(), keys)
     }
 
     fn typed_with(mut discipline: LineDiscipline, keys: &[u8]) -> Typed {
@@ -522,7 +524,7 @@ mod tests {
     fn words_and_lines_can_be_erased() {
         let mut typed = typed(b"one two  \x17X\n");
         assert_eq!(typed.discipline.read(20), b"one X\n");
-        let mut typed = typed_with(LineDiscipline::new(), b"gone\x15new\n");
+        let mut typed = typed_with(fresh(), b"gone\x15new\n");
         assert_eq!(typed.discipline.read(20), b"new\n");
     }
 
@@ -530,7 +532,14 @@ mod tests {
     fn signal_keys_raise_signals_and_drop_input() {
         let mut typed = typed(b"abc\x03x\n\x1a\x1c");
         assert_eq!(typed.signals, [Signal::SIGINT, Signal::SIGTSTP, Signal::SIGQUIT]);
-        assert_eq!(typed.echo, b"abc^Cx\r\n^Z^\\");
+        // The echo that had not been sent went with the input.
+        assert_eq!(typed.echo, b"^\\");
+        let mut keeping = *typed.discipline.termios();
+        keeping.c_lflag |= NOFLSH;
+        typed.discipline.set_termios(keeping);
+        let mut typed = typed_with(typed.discipline, b"abc\x03\n");
+        assert_eq!(typed.echo, b"abc^C\r\n");
+        assert_eq!(typed.discipline.read(10), b"abc\n");
         assert_eq!(typed.discipline.read(10), b"");
     }
 
@@ -543,7 +552,7 @@ mod tests {
 
     #[test]
     fn raw_mode_passes_everything_on_at_once() {
-        let mut discipline = LineDiscipline::new();
+        let mut discipline = fresh();
         let mut raw = *discipline.termios();
         raw.c_iflag = 0;
         raw.c_oflag = 0;
@@ -571,7 +580,7 @@ mod tests {
 
     #[test]
     fn output_is_translated() {
-        let mut discipline = LineDiscipline::new();
+        let mut discipline = fresh();
         let mut out = Vec::new();
         discipline.output(b"a\tb\n", &mut out);
         assert_eq!(out, b"a\tb\r\n");
@@ -585,7 +594,7 @@ mod tests {
 
     #[test]
     fn flow_control_keys_are_not_input() {
-        let mut discipline = LineDiscipline::new();
+        let mut discipline = fresh();
         let mut echo = Vec::new();
         assert_eq!(discipline.receive(0x13, &mut echo).flow, Some(true));
         assert_eq!(discipline.receive(0x11, &mut echo).flow, Some(false));
@@ -603,7 +612,7 @@ mod tests {
 
     #[test]
     fn a_whole_utf8_character_is_erased() {
-        let mut discipline = LineDiscipline::new();
+        let mut discipline = fresh();
         let mut termios = *discipline.termios();
         termios.c_iflag |= IUTF8;
         discipline.set_termios(termios);

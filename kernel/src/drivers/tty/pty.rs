@@ -14,7 +14,8 @@ use linux_abi::errno::Errno;
 use linux_abi::ioctl::*;
 use linux_abi::signal::Signal;
 use linux_abi::termios::{
-    EXTPROC, IXON, TIOCPKT_DOSTOP, TIOCPKT_FLUSHWRITE, TIOCPKT_IOCTL, TIOCPKT_NOSTOP, Termios, VSTART, VSTOP,
+    B38400, CREAD, CS8, CSIZE, EXTPROC, IXON, PARENB, TIOCPKT_DOSTOP, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE,
+    TIOCPKT_IOCTL, TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP, Termios, Termios2, VSTART, VSTOP,
 };
 
 use super::terminal::{Driver, Terminal};
@@ -29,6 +30,11 @@ pub const SLAVE_MAJOR: u32 = 136;
 pub const MAX: usize = 4096;
 /// Bytes of output that wait for the master.
 const CAPACITY: usize = 16 * 1024;
+/// Of these, so many count as received by the master, though it has not read them: dropping output spares them.
+const RECEIVED: usize = 4096;
+
+/// The settings of a new pair.
+const INITIAL_TERMIOS: Termios = Termios { c_cflag: B38400 | CS8 | CREAD, ..Termios::INITIAL };
 
 /// What the two sides share.
 struct Pair {
@@ -83,7 +89,8 @@ pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
         master_writers: WaitQueue::new(),
         slave: Once::new(),
     });
-    let slave = Terminal::new(DeviceNumber::new(SLAVE_MAJOR, index as u32), pair.clone());
+    let device = DeviceNumber::new(SLAVE_MAJOR, index as u32);
+    let slave = Terminal::new(device, pair.clone(), &INITIAL_TERMIOS);
     // The pair is new: nobody has set it.
     let _ = pair.slave.set(Arc::downgrade(&slave));
     let master = Arc::new(Master { pair, slave });
@@ -136,9 +143,11 @@ impl Pair {
         self.was_opened.load(Ordering::Acquire) && self.slaves.load(Ordering::Acquire) == 0
     }
 
-    fn packet_event(&self, event: u8) {
+    /// Tells a master in packet mode that the events `new` have happened, which make `past` ones void.
+    fn packet_event(&self, new: u8, past: u8) {
         if self.is_packet_mode.load(Ordering::Relaxed) {
-            self.packet_events.fetch_or(event, Ordering::AcqRel);
+            self.packet_events.fetch_and(!past, Ordering::AcqRel);
+            self.packet_events.fetch_or(new, Ordering::AcqRel);
             self.master_readers.wake_all();
         }
     }
@@ -183,24 +192,44 @@ impl Driver for Pair {
     }
 
     fn discard(&self) {
-        self.output.lock().clear();
-        self.packet_event(TIOCPKT_FLUSHWRITE);
+        self.output.lock().truncate(RECEIVED);
+        self.packet_event(TIOCPKT_FLUSHWRITE, 0);
         if let Some(slave) = self.slave.get().and_then(Weak::upgrade) {
             slave.output_drained();
         }
     }
 
-    fn settings_changed(&self, termios: &Termios) {
-        let is_usual =
-            termios.c_iflag & IXON != 0 && termios.c_cc[VSTART] == 0x11 && termios.c_cc[VSTOP] == 0x13;
-        self.packet_event(if is_usual { TIOCPKT_DOSTOP } else { TIOCPKT_NOSTOP });
-        if termios.c_lflag & EXTPROC != 0 {
-            self.packet_event(TIOCPKT_IOCTL);
+    fn adjust(&self, new: &mut Termios2, _old: &Termios2) {
+        // There is no line that could be otherwise.
+        new.c_cflag = new.c_cflag & !(CSIZE | PARENB) | CS8 | CREAD;
+    }
+
+    fn settings_changed(&self, new: &Termios2, old: &Termios2) {
+        let stops_as_usual = |termios: &Termios2| {
+            termios.c_iflag & IXON != 0 && termios.c_cc[VSTART] == 0x11 && termios.c_cc[VSTOP] == 0x13
+        };
+        let is_usual = stops_as_usual(new);
+        let is_external = (old.c_lflag | new.c_lflag) & EXTPROC != 0;
+        if is_usual != stops_as_usual(old) || is_external {
+            let flow = if is_usual { TIOCPKT_DOSTOP } else { TIOCPKT_NOSTOP };
+            let external = if is_external { TIOCPKT_IOCTL } else { 0 };
+            self.packet_event(flow | external, TIOCPKT_DOSTOP | TIOCPKT_NOSTOP);
         }
     }
 
     fn input_drained(&self) {
         self.master_writers.wake_all();
+    }
+
+    fn input_flushed(&self) {
+        self.packet_event(TIOCPKT_FLUSHREAD, 0);
+        self.master_writers.wake_all();
+    }
+
+    fn flow_changed(&self, is_stopped: bool) {
+        let (new, past) =
+            if is_stopped { (TIOCPKT_STOP, TIOCPKT_START) } else { (TIOCPKT_START, TIOCPKT_STOP) };
+        self.packet_event(new, past);
     }
 }
 

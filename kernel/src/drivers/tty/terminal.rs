@@ -39,12 +39,18 @@ pub trait Driver: Send + Sync {
     }
     /// Drops what was taken and not sent.
     fn discard(&self) {}
-    /// The settings changed.
-    fn settings_changed(&self, _termios: &Termios) {}
+    /// Changes what is asked for to what the device can do; `old` is in force.
+    fn adjust(&self, _new: &mut Termios2, _old: &Termios2) {}
+    /// The settings have changed.
+    fn settings_changed(&self, _new: &Termios2, _old: &Termios2) {}
     /// The window size changed through this side.
     fn window_changed(&self) {}
     /// Input has been read: a sender that waited for room may go on.
     fn input_drained(&self) {}
+    /// Input has been dropped.
+    fn input_flushed(&self) {}
+    /// Output has been stopped or goes on.
+    fn flow_changed(&self, _is_stopped: bool) {}
 }
 
 /// Bytes of a write handled between two looks at signals.
@@ -69,14 +75,14 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Makes a terminal on top of a driver. Opening it never makes it a controlling terminal by itself; see
-    /// [`Self::opened`].
-    pub fn new(device: DeviceNumber, driver: Arc<dyn Driver>) -> Arc<Self> {
+    /// Makes a terminal on top of a driver, with the settings it starts with. Opening it never makes it a controlling
+    /// terminal by itself; see [`Self::opened`].
+    pub fn new(device: DeviceNumber, driver: Arc<dyn Driver>, termios: &Termios) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             device,
             this: this.clone(),
             driver,
-            discipline: SpinLock::new(lock_order::LINE_DISCIPLINE, LineDiscipline::new()),
+            discipline: SpinLock::new(lock_order::LINE_DISCIPLINE, LineDiscipline::new(termios)),
             window: SpinLock::new(lock_order::LEAF, Winsize::default()),
             jobs: JobControl::default(),
             write_order: Mutex::new(lock_order::TERMINAL_WRITE, ()),
@@ -110,8 +116,9 @@ impl Terminal {
             if let Some(stop) = effects.flow {
                 self.set_output_stopped(stop);
             }
-            if effects.flush_output {
+            if effects.flushes {
                 self.driver.discard();
+                self.driver.input_flushed();
             }
             if let Some(signal) = effects.signal {
                 self.send_echo(&mut echo);
@@ -190,7 +197,7 @@ impl Terminal {
     }
 
     /// The settings.
-    pub fn termios(&self) -> Termios {
+    pub fn termios(&self) -> Termios2 {
         *self.discipline.lock().termios()
     }
 
@@ -206,7 +213,8 @@ impl Terminal {
     }
 
     fn set_output_stopped(&self, stopped: bool) {
-        if self.is_output_stopped.swap(stopped, Ordering::AcqRel) && !stopped {
+        if self.is_output_stopped.swap(stopped, Ordering::AcqRel) != stopped {
+            self.driver.flow_changed(stopped);
             self.writers.wake_all();
         }
     }
@@ -311,20 +319,30 @@ impl Terminal {
         self.writers.wait_interruptible(|| (self.driver.unsent() == 0 || self.is_hung_up()).then_some(()))
     }
 
-    fn set_termios(&self, new: Termios, drain: bool, flush: bool) -> Result<usize, Errno> {
+    fn set_termios(&self, new: &Termios2, drain: bool, flush: bool) -> Result<usize, Errno> {
         self.jobs.check_background(Signal::SIGTTOU)?;
         if drain {
             self.drain()?;
         }
-        let mut discipline = self.discipline.lock();
         if flush {
-            discipline.flush_input();
+            self.flush_input();
         }
-        discipline.set_termios(new);
-        drop(discipline);
-        self.driver.settings_changed(&new);
+        let mut new = *new;
+        let old = {
+            let mut discipline = self.discipline.lock();
+            let old = *discipline.termios();
+            self.driver.adjust(&mut new, &old);
+            discipline.set_termios(new);
+            old
+        };
+        self.driver.settings_changed(&new, &old);
         self.readers.wake_all();
         Ok(0)
+    }
+
+    fn flush_input(&self) {
+        self.discipline.lock().flush_input();
+        self.driver.input_flushed();
     }
 
     /// The requests that a pseudo-terminal's master shares with its slave. `None`: not one of them.
@@ -357,7 +375,8 @@ impl Terminal {
                 session => UserPtr::<Pid>::new(argument).write(&session).map(|()| 0).map_err(Errno::from),
             },
             TCGETS => {
-                UserPtr::<Termios>::new(argument).write(&self.termios()).map(|()| 0).map_err(Errno::from)
+                let termios = self.termios().to_termios();
+                UserPtr::<Termios>::new(argument).write(&termios).map(|()| 0).map_err(Errno::from)
             }
             _ => return None,
         })
@@ -373,8 +392,7 @@ impl Terminal {
             return Err(Errno::EINVAL);
         }
         if queue != TCOFLUSH {
-            self.discipline.lock().flush_input();
-            self.driver.input_drained();
+            self.flush_input();
         }
         if queue != TCIFLUSH {
             self.driver.discard();
@@ -509,17 +527,17 @@ impl File for Terminal {
         match command {
             TCSETS | TCSETSW | TCSETSF => {
                 let new = UserPtr::<Termios>::new(argument).read()?;
-                self.set_termios(new, command != TCSETS, command == TCSETSF)
+                let new = self.termios().with(&new);
+                self.set_termios(&new, command != TCSETS, command == TCSETSF)
             }
             TCGETS2 => {
-                let termios = self.termios();
-                let both = Termios2::from_termios(termios);
-                UserPtr::<Termios2>::new(argument).write(&both)?;
+                UserPtr::<Termios2>::new(argument).write(&self.termios())?;
                 Ok(0)
             }
             TCSETS2 | TCSETSW2 | TCSETSF2 => {
-                let new = UserPtr::<Termios2>::new(argument).read()?.to_termios();
-                self.set_termios(new, command != TCSETS2, command == TCSETSF2)
+                let new = UserPtr::<Termios2>::new(argument).read()?;
+                let new = new.with(&new.to_termios());
+                self.set_termios(&new, command != TCSETS2, command == TCSETSF2)
             }
             TCFLSH => self.flush(argument),
             TCXONC => self.flow(argument),
