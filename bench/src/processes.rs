@@ -1,0 +1,79 @@
+//! Processes, programs and threads.
+
+use std::ffi::CStr;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::Bench;
+use crate::row::Row;
+use crate::sys::{self, Error, Mapping, PAGE, Result};
+
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("processes/fork, exit, wait", |bench| bench.each("fork", sys::fork_and_exit)),
+    Row::new("processes/fork, exit, wait with 16 MiB", |bench| fork_with(bench, 16)),
+    Row::new("processes/fork, exit, wait with 256 MiB", |bench| fork_with(bench, 256)),
+    Row::new("processes/vfork, exec, wait", |bench| {
+        let program = tiny_program()?;
+        bench.each("execve", || sys::exec_with_vfork(program))
+    }),
+    Row::new("processes/posix_spawn, wait", |bench| {
+        let program = tiny_program()?;
+        bench.each("posix_spawn", || sys::spawn(program, [None; 2]))
+    }),
+    Row::new("processes/sh -c true", |bench| {
+        bench.each("posix_spawn", || sys::spawn(c"/bin/sh", [Some(c"-c"), Some(c"true")]))
+    }),
+    Row::new("processes/thread create, join", |bench| {
+        bench.each("clone", || {
+            let thread = std::thread::Builder::new().spawn(|| {});
+            let joined = thread.map(|thread| thread.join().is_ok());
+            joined.map_or_else(
+                |error| -(error.raw_os_error().unwrap_or(libc::EIO) as isize),
+                |joined| if joined { 0 } else { -(libc::EIO as isize) },
+            )
+        })
+    }),
+];
+
+fn fork_with(bench: &mut Bench, mebibytes: usize) -> Result<()> {
+    let pages = mebibytes * 1024 * 1024 / PAGE;
+    let mut memory = Mapping::anonymous(pages)?;
+    memory.write_pages(pages);
+    bench.each("fork", sys::fork_and_exit)
+}
+
+/// Writes the smallest program there is: one segment, one page, `exit(0)`.
+pub(crate) fn tiny_program() -> Result<&'static CStr> {
+    const CODE: [u8; 9] = [
+        0x31, 0xff, // xor edi, edi
+        0xb8, 0x3c, 0, 0, 0, // mov eax, 60
+        0x0f, 0x05, // syscall
+    ];
+    const HEADERS: u64 = 64 + 56;
+    const BASE: u64 = 0x40_0000;
+    let size = HEADERS + CODE.len() as u64;
+    let mut file = Vec::new();
+    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    file.extend(2u16.to_le_bytes()); // an executable
+    file.extend(62u16.to_le_bytes()); // for x86-64
+    file.extend(1u32.to_le_bytes());
+    file.extend((BASE + HEADERS).to_le_bytes()); // the entry
+    file.extend(64u64.to_le_bytes()); // where the program header is
+    file.extend(0u64.to_le_bytes());
+    file.extend(0u32.to_le_bytes());
+    for half in [64u16, 56, 1, 64, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    file.extend(1u32.to_le_bytes()); // to be loaded
+    file.extend(5u32.to_le_bytes()); // readable, executable
+    for word in [0, BASE, BASE, size, size, 0x1000] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(CODE);
+    let failed = |error: std::io::Error| Error {
+        call: "write of a program",
+        errno: error.raw_os_error().unwrap_or(libc::EIO),
+    };
+    std::fs::write("tiny", file).map_err(failed)?;
+    std::fs::set_permissions("tiny", PermissionsExt::from_mode(0o755)).map_err(failed)?;
+    Ok(c"./tiny")
+}

@@ -1,0 +1,44 @@
+//! Clocks, sleep, and the memory that is free.
+
+use std::mem::MaybeUninit;
+
+use super::{Result, check, syscall1, syscall2};
+
+/// clock_gettime(2) of the monotonic clock by the C library, which asks the vDSO if the kernel has one.
+#[inline(always)]
+pub(crate) fn clock_gettime_by_library() -> isize {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: writes one structure, which is there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr()) as isize }
+}
+
+/// clock_gettime(2) of the monotonic clock by the kernel.
+#[inline(always)]
+pub(crate) fn clock_gettime_by_call() -> isize {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: writes one structure, which is there.
+    unsafe { syscall2(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC as usize, time.as_mut_ptr() as usize) }
+}
+
+/// Returns nanoseconds of the monotonic clock.
+pub(crate) fn wall_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes one structure, which is there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Sleeps.
+pub(crate) fn sleep_ms(ms: u32) {
+    std::thread::sleep(std::time::Duration::from_millis(u64::from(ms)));
+}
+
+/// Returns how many bytes of the machine's memory nobody uses.
+pub(crate) fn free_memory() -> Result<u64> {
+    let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
+    // SAFETY: the kernel fills one structure, which is there.
+    check("sysinfo", unsafe { syscall1(libc::SYS_sysinfo, info.as_mut_ptr() as usize) })?;
+    // SAFETY: numbers only, zero where the kernel wrote nothing.
+    let info = unsafe { info.assume_init() };
+    Ok(info.freeram * u64::from(info.mem_unit))
+}
