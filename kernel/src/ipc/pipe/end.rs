@@ -7,7 +7,7 @@ use hal::user::UserPtr;
 use linux_abi::errno::Errno;
 use linux_abi::ioctl::FIONREAD;
 
-use super::Pipe;
+use super::{Others, Pipe};
 use crate::fs::vfs::{File, IoFlags, OpenFile, PollEvents};
 use crate::scheduler::wait::PollTable;
 use crate::uio::{Sink, Source};
@@ -17,17 +17,22 @@ pub(super) struct End {
     pipe: Arc<Pipe>,
     reads: bool,
     writes: bool,
-    /// Visits of writers when it was opened, itself included: a FIFO is hung up only after a writer was there.
+    /// Visits of writers before it was opened: a FIFO is hung up only after a writer was there.
     writer_visits: u32,
 }
 
 impl End {
     pub(super) fn new(pipe: Arc<Pipe>, reads: bool, writes: bool) -> Self {
-        let had_writers = pipe.writer_count() != 0;
-        let visits = pipe.writer_visits.load(Ordering::SeqCst);
-        pipe.enter(reads, writes);
+        Self::enter(pipe, reads, writes).0
+    }
+
+    /// Opens an end; answers who was there before.
+    pub(super) fn enter(pipe: Arc<Pipe>, reads: bool, writes: bool) -> (Self, Others) {
+        let others = pipe.enter(reads, writes);
         // With a writer there, one visit has been seen already.
-        Self { pipe, reads, writes, writer_visits: if had_writers { visits.wrapping_sub(1) } else { visits } }
+        let seen = u32::from(others.writers != 0);
+        let end = Self { pipe, reads, writes, writer_visits: others.writer_visits.wrapping_sub(seen) };
+        (end, others)
     }
 }
 

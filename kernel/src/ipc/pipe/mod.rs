@@ -68,6 +68,14 @@ pub struct Pipe {
     state: InodeState,
 }
 
+/// Who had a pipe open when an end was opened.
+struct Others {
+    readers: u32,
+    writers: u32,
+    reader_visits: u32,
+    writer_visits: u32,
+}
+
 impl Pipe {
     fn new(is_fifo: bool, uid: u32, gid: u32) -> Self {
         let mode = Mode::new(S_IFIFO, 0o600);
@@ -127,22 +135,20 @@ impl Pipe {
         if self.is_fifo && writes && !reads && nonblocking && self.reader_count() == 0 {
             return Err(Errno::ENXIO);
         }
-        // Before the end exists: a partner that comes between is seen as a change.
-        let writer_visits = self.writer_visits.load(Ordering::SeqCst);
-        let reader_visits = self.reader_visits.load(Ordering::SeqCst);
         // Dropped when the wait fails, which takes the counts back.
-        let end = Arc::new(End::new(self.clone(), reads, writes));
+        let (end, others) = End::enter(self.clone(), reads, writes);
+        let end = Arc::new(end);
         if !self.is_fifo {
             return Ok(end);
         }
-        if reads && !writes && !nonblocking && self.writer_count() == 0 {
+        if reads && !writes && !nonblocking && others.writers == 0 {
             self.read_queue.wait_interruptible(|| {
-                (self.writer_visits.load(Ordering::SeqCst) != writer_visits).then_some(())
+                (self.writer_visits.load(Ordering::SeqCst) != others.writer_visits).then_some(())
             })?;
         }
-        if writes && !reads && self.reader_count() == 0 {
+        if writes && !reads && others.readers == 0 {
             self.write_queue.wait_interruptible(|| {
-                (self.reader_visits.load(Ordering::SeqCst) != reader_visits).then_some(())
+                (self.reader_visits.load(Ordering::SeqCst) != others.reader_visits).then_some(())
             })?;
         }
         Ok(end)
@@ -164,18 +170,34 @@ impl Pipe {
         self.occupied.load(Ordering::SeqCst) >= self.capacity.load(Ordering::SeqCst)
     }
 
-    /// Counts a new end.
-    fn enter(&self, reads: bool, writes: bool) {
+    /// Counts a new end; answers who was there before. Two that come at the same time do not miss each other: the second
+    /// finds the first, or its visit.
+    fn enter(&self, reads: bool, writes: bool) -> Others {
+        let others = {
+            let _one_at_a_time = self.ring.lock();
+            let others = Others {
+                readers: self.reader_count(),
+                writers: self.writer_count(),
+                reader_visits: self.reader_visits.load(Ordering::SeqCst),
+                writer_visits: self.writer_visits.load(Ordering::SeqCst),
+            };
+            if reads {
+                self.readers.fetch_add(1, Ordering::SeqCst);
+                self.reader_visits.fetch_add(1, Ordering::SeqCst);
+            }
+            if writes {
+                self.writers.fetch_add(1, Ordering::SeqCst);
+                self.writer_visits.fetch_add(1, Ordering::SeqCst);
+            }
+            others
+        };
         if reads {
-            self.readers.fetch_add(1, Ordering::SeqCst);
-            self.reader_visits.fetch_add(1, Ordering::SeqCst);
             self.write_queue.wake_all();
         }
         if writes {
-            self.writers.fetch_add(1, Ordering::SeqCst);
-            self.writer_visits.fetch_add(1, Ordering::SeqCst);
             self.read_queue.wake_all();
         }
+        others
     }
 
     /// Takes a count back. When nobody has the pipe open any more, what is in it is lost.
