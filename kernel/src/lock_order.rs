@@ -85,6 +85,8 @@ pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
 pub const PROCESS_TIMERS: LockRank = LockRank::new(480, "process timers");
 /// The POSIX timers of a process.
 pub const POSIX_TIMERS: LockRank = LockRank::new(485, "POSIX timers");
+/// The POSIX timers that count the CPU time of a process.
+pub const CPU_WATCH: LockRank = LockRank::new(487, "CPU time watch");
 /// A timer behind a descriptor.
 pub const TIMER_FD: LockRank = LockRank::new(490, "timerfd");
 /// The table of the kernel's threads.

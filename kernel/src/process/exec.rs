@@ -330,9 +330,13 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     end_other_threads(process, thread)?;
 
     let user = cx.user();
+    exit::release_user_memory(user);
     let old_image = process.image();
     thread.task.set_space(Some(space.space()));
     let old_space = process.set_address_space(Some(space));
+    if let Some(space) = &old_space {
+        process.note_peak_of(space);
+    }
     process.set_image(image);
     exit::release_vfork_parent(process);
     drop((old_space, old_image));
@@ -341,8 +345,6 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     hal::task::reset_fpu_current();
     thread.task.set_fs_base(0)?;
     thread.task.set_gs_base(0)?;
-    user.clear_child_tid.store(0, Ordering::Relaxed);
-    user.robust_list.store(0, Ordering::Relaxed);
     user.set_credentials(credentials);
     process.is_dumpable.store(!is_secure, Ordering::Relaxed);
     process.has_execed.store(true, Ordering::Relaxed);
@@ -353,7 +355,7 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     process.signals.lock().actions.after_exec();
     user.signals.lock().alternate_stack =
         linux_abi::signal::StackT { ss_flags: linux_abi::signal::SS_DISABLE, ..Default::default() };
-    process.timers.after_exec();
+    process.timers.after_exec(process);
     // A table shared with another process (CLONE_FILES) stays as it is for that one.
     let files = user.files();
     let files = if Arc::strong_count(&files) > 2 { files.duplicate()? } else { files };
@@ -385,7 +387,9 @@ fn end_other_threads(process: &Arc<Process>, thread: &Thread) -> Result<(), Errn
     if thread.tid() != process.pid {
         let old = thread.tid();
         thread.set_tid(process.pid);
-        tree::lock().rename_thread(old, process.pid);
+        let ended_leader = tree::lock().rename_thread(old, process.pid);
+        drop(ended_leader);
+        process.set_remains(None);
     }
     Ok(())
 }

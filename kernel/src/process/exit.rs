@@ -8,8 +8,9 @@ use hal::user::UserPtr;
 use linux_abi::signal::Signal;
 
 use super::signal::send;
+use super::thread_group::Remains;
 use super::tree::{self, ExitRecord};
-use super::{Process, Times, UserThread};
+use super::{Process, UserThread};
 use crate::fs::vfs::{FileTable, FsContext};
 use crate::ipc::futex;
 use crate::scheduler::{self, Thread};
@@ -56,58 +57,80 @@ fn release_current() {
     let Some(user) = thread.user.as_ref() else { return };
     let process = &user.process;
 
-    futex::exit_robust_list(user);
-    let clear_tid = user.clear_child_tid.swap(0, Ordering::Relaxed);
-    if clear_tid != 0 && process.thread_count() > 1 {
-        // The address is the program's; if it is bad, nobody can be waiting there.
-        if UserPtr::<u32>::new(clear_tid).write(&0).is_ok() {
-            futex::wake_address(clear_tid, 1);
-        }
+    release_user_memory(user);
+    let is_leader = thread.tid() == process.pid;
+    if is_leader {
+        release_vfork_parent(process);
     }
-    release_vfork_parent(process);
-
-    let tid = thread.tid();
     drop(user.set_files(Arc::new(FileTable::new())));
     drop(user.set_fs(FsContext::new(crate::fs::root())));
-    process.finished.lock().0.add(&Times::of(&thread));
-    let is_last = process.remove_thread(&thread);
-    if !is_last || tid != process.pid {
-        drop(tree::lock().remove_thread(tid));
+    if is_leader {
+        process.set_remains(Some(Remains {
+            name: thread.name(),
+            credentials: user.credentials(),
+            exit_status: user.exit_status.load(Ordering::Relaxed),
+        }));
+    } else {
+        // Before it leaves the list: whoever waits to be alone (execve) may then take over the process's id. The first
+        // thread keeps its id until the process is gone.
+        drop(tree::lock().remove_thread(thread.tid()));
     }
-    if is_last {
-        finish_process(process, user);
+    if process.remove_thread_but_last(&thread) {
+        finish_process(process, &thread);
     }
     process.thread_event.wake_all();
 }
 
+/// Tells the program's memory that the calling thread leaves it: locks it holds are orphaned (set_robust_list(2)), the
+/// word that stands for it is cleared (set_tid_address(2)).
+pub(super) fn release_user_memory(user: &UserThread) {
+    futex::exit_robust_list(user);
+    let clear_tid = user.clear_child_tid.swap(0, Ordering::Relaxed);
+    if clear_tid == 0 {
+        return;
+    }
+    let Some(space) = user.process.try_address_space() else { return };
+    // Nobody can look if nobody else has the memory; a process that shares it without being a thread holds a handle.
+    let is_shared = user.process.thread_count() > 1 || Arc::strong_count(&space) > 2;
+    // The address is the program's; if it is bad, nobody can be waiting there.
+    if is_shared && UserPtr::<u32>::new(clear_tid).write(&0).is_ok() {
+        futex::wake_address(clear_tid, 1);
+    }
+}
+
 /// Ends a process whose last thread is ending.
-fn finish_process(process: &Arc<Process>, last: &UserThread) {
-    process.timers.clear();
-    hal_leave_address_space(process);
+fn finish_process(process: &Arc<Process>, last: &Thread) {
+    process.timers.clear(process);
+    release_vfork_parent(process);
+    leave_address_space(process);
 
     if process.is_session_leader() {
         give_up_terminal(process);
     }
-    let uid = last.credentials().uid.real;
-    let status =
-        process.signals.lock().group_exit.unwrap_or_else(|| last.exit_status.load(Ordering::Relaxed));
-    let mut times = process.times();
-    times.add(&process.children_times());
+    let group_exit = process.signals.lock().group_exit;
+    let status = group_exit.or_else(|| process.leader_exit_status()).unwrap_or(0);
     if process.pid == 1 {
         init_died(status);
     }
+    process.remove_last_thread(last);
+    let mut times = process.times();
+    times.add(&process.children_times());
+    let record = ExitRecord { status, uid: process.real_uid(), times };
     let (leader, gone) = {
         let mut tree = tree::lock();
         let leader = tree.remove_thread(process.pid);
-        (leader, tree.finish(process, ExitRecord { status, uid, times }))
+        (leader, tree.finish(process, record))
     };
     drop((leader, gone));
 }
 
 /// Takes the address space off the CPU, then lets go of it.
-fn hal_leave_address_space(process: &Process) {
+fn leave_address_space(process: &Process) {
     scheduler::current().task.set_space(None);
     let space = process.set_address_space(None);
+    if let Some(space) = &space {
+        process.note_peak_of(space);
+    }
     drop(space);
 }
 

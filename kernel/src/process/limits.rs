@@ -2,9 +2,23 @@
 
 use linux_abi::errno::Errno;
 use linux_abi::resource::{self, Rlimit64};
+use linux_abi::time::NSEC_PER_SEC;
 
 /// Number of limits Linux has.
 pub const LIMIT_COUNT: usize = 16;
+
+/// How CPU time compares with `RLIMIT_CPU`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CpuLimit {
+    /// There is no limit.
+    None,
+    /// It is below the limit.
+    Below,
+    /// It has reached the soft limit.
+    Soft,
+    /// It has reached the hard limit.
+    Hard,
+}
 
 /// The soft and hard value of every limit.
 #[derive(Clone)]
@@ -41,6 +55,23 @@ impl Limits {
         self.0.get(which as usize).map_or(u64::MAX, |limit| limit.rlim_cur)
     }
 
+    /// Compares CPU time with `RLIMIT_CPU`. A soft limit that was reached grows by a second, so that it is reached again
+    /// every second; programs can see that, as on Linux.
+    pub fn check_cpu_time(&mut self, cpu_ns: u64) -> CpuLimit {
+        let limit = &mut self.0[resource::RLIMIT_CPU as usize];
+        let has_reached = |seconds: u64| cpu_ns >= seconds.saturating_mul(NSEC_PER_SEC);
+        if limit.rlim_cur == u64::MAX {
+            CpuLimit::None
+        } else if limit.rlim_max != u64::MAX && has_reached(limit.rlim_max) {
+            CpuLimit::Hard
+        } else if has_reached(limit.rlim_cur) {
+            limit.rlim_cur += 1;
+            CpuLimit::Soft
+        } else {
+            CpuLimit::Below
+        }
+    }
+
     /// Replaces a limit; `may_raise` is `CAP_SYS_RESOURCE`.
     ///
     /// # Errors
@@ -74,5 +105,18 @@ mod tests {
         assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(10, 21), true), Ok(()));
         assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(22, 21), true), Err(Errno::EINVAL));
         assert_eq!(limits.set(16, limit(0, 0), true), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn the_soft_limit_of_cpu_time_is_reached_once_a_second_until_the_hard_one_is() {
+        let mut limits = Limits::initial(100);
+        assert_eq!(limits.check_cpu_time(u64::MAX), CpuLimit::None);
+        limits.set(resource::RLIMIT_CPU, limit(1, 3), false).unwrap();
+        assert_eq!(limits.check_cpu_time(NSEC_PER_SEC - 1), CpuLimit::Below);
+        assert_eq!(limits.check_cpu_time(NSEC_PER_SEC), CpuLimit::Soft);
+        assert_eq!(limits.check_cpu_time(NSEC_PER_SEC + 1), CpuLimit::Below);
+        assert_eq!(limits.check_cpu_time(2 * NSEC_PER_SEC), CpuLimit::Soft);
+        assert_eq!(limits.check_cpu_time(3 * NSEC_PER_SEC), CpuLimit::Hard);
+        assert_eq!(limits.check_cpu_time(4 * NSEC_PER_SEC), CpuLimit::Hard);
     }
 }

@@ -9,6 +9,7 @@ use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_CPU;
 use linux_abi::signal::Signal;
 
+use super::credentials::Credentials;
 use super::limits::Limits;
 use super::signal::{Actions, PendingSignals};
 use super::{Pid, UserThread};
@@ -88,6 +89,11 @@ impl Times {
     }
 }
 
+/// The largest resident set of an address space so far, in KiB.
+fn peak_kib(space: &AddressSpace) -> u64 {
+    (space.usage().peak_resident * (hal::PAGE_SIZE / 1024)) as u64
+}
+
 /// What execve left to see of the program (`/proc/PID/{exe,cmdline,environ,auxv}`).
 #[derive(Clone, Default)]
 pub struct Image {
@@ -99,6 +105,15 @@ pub struct Image {
     pub environment: (usize, usize),
     /// The auxiliary vector, as put on the stack.
     pub auxv: Vec<u8>,
+}
+
+/// What is left of a process's first thread once it has ended: as long as the process is there, it is shown as a zombie.
+#[derive(Clone)]
+pub(super) struct Remains {
+    pub(super) name: ThreadName,
+    pub(super) credentials: Arc<Credentials>,
+    /// The wait status the thread ended with, which is the process's unless one was decided for all threads.
+    pub(super) exit_status: i32,
 }
 
 /// A process (thread group).
@@ -135,10 +150,11 @@ pub struct Process {
     pub oom_score_adj: AtomicI32,
     /// Personality (personality(2)).
     pub personality: AtomicU64,
-    /// Threads that have not ended.
-    pub(super) live_threads: AtomicUsize,
+    /// Number of threads that have not ended. Written under the lock of `threads`.
+    live_threads: AtomicUsize,
     parent: SpinLock<Weak<Process>>,
-    last_name: SpinLock<ThreadName>,
+    /// Set when the first thread has ended.
+    remains: SpinLock<Option<Remains>>,
     threads: SpinLock<Vec<Arc<Thread>>>,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
     image: SpinLock<Image>,
@@ -160,7 +176,7 @@ impl Process {
     ) -> Self {
         let timers = crate::time::ProcessTimers::new();
         if limits.soft(RLIMIT_CPU) != u64::MAX {
-            timers.watch_cpu_limit();
+            timers.cpu_watch.start();
         }
         let signals = SharedSignals { actions, ..SharedSignals::default() };
         Self {
@@ -182,7 +198,7 @@ impl Process {
             oom_score_adj: AtomicI32::new(0),
             personality: AtomicU64::new(0),
             live_threads: AtomicUsize::new(0),
-            last_name: SpinLock::new(lock_order::PROCESS_LINKS, ThreadName::default()),
+            remains: SpinLock::new(lock_order::PROCESS_LINKS, None),
             parent: SpinLock::new(lock_order::PROCESS_LINKS, Weak::new()),
             threads: SpinLock::new(lock_order::PROCESS_THREADS, Vec::new()),
             address_space: SpinLock::new(lock_order::PROCESS_LINKS, Some(address_space)),
@@ -229,21 +245,56 @@ impl Process {
         self.threads.lock().clone()
     }
 
-    /// Its first thread that has not ended.
-    pub fn first_thread(&self) -> Option<Arc<Thread>> {
-        self.threads.lock().first().cloned()
-    }
-
     /// Number of threads that have not ended.
     pub fn thread_count(&self) -> usize {
         self.live_threads.load(Ordering::Relaxed)
     }
 
-    /// Runs `f` on the thread whose user half decides for the process where Linux asks the group leader
-    /// (credentials, files in `/proc/PID`); `None` once all have ended.
-    pub fn with_leader<R>(&self, f: impl FnOnce(&UserThread) -> R) -> Option<R> {
-        let leader = self.first_thread()?;
-        leader.user.as_ref().map(f)
+    /// The ids of its threads, ascending; that of the first thread stays until the process is gone.
+    pub fn thread_ids(&self) -> Vec<Pid> {
+        let mut ids: Vec<Pid> = self.threads.lock().iter().map(|thread| thread.tid()).collect();
+        if !ids.contains(&self.pid) {
+            ids.push(self.pid);
+        }
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The thread that carries the process's id, until it ends.
+    pub fn leader(&self) -> Option<Arc<Thread>> {
+        self.threads.lock().iter().find(|thread| thread.tid() == self.pid).cloned()
+    }
+
+    /// The name of the thread that carries the process's id, after its end too.
+    pub fn name(&self) -> ThreadName {
+        match self.leader() {
+            Some(leader) => leader.name(),
+            None => self.remains.lock().as_ref().map_or_else(ThreadName::default, |remains| remains.name),
+        }
+    }
+
+    /// The credentials of the thread that carries the process's id, after its end too: those that count where Linux asks
+    /// the group leader. `None` before a process has been started.
+    pub fn credentials(&self) -> Option<Arc<Credentials>> {
+        let remains = || self.remains.lock().as_ref().map(|remains| remains.credentials.clone());
+        let leader = self.leader();
+        leader.and_then(|leader| leader.user.as_ref().map(UserThread::credentials)).or_else(remains)
+    }
+
+    /// Its real user.
+    pub fn real_uid(&self) -> u32 {
+        self.credentials().map_or(0, |credentials| credentials.uid.real)
+    }
+
+    /// The wait status the first thread ended with.
+    pub(super) fn leader_exit_status(&self) -> Option<i32> {
+        self.remains.lock().as_ref().map(|remains| remains.exit_status)
+    }
+
+    /// Keeps what is left of the first thread, or forgets it because another takes its place (execve).
+    pub(super) fn set_remains(&self, remains: Option<Remains>) {
+        let old = core::mem::replace(&mut *self.remains.lock(), remains);
+        drop(old);
     }
 
     /// The address space.
@@ -284,11 +335,6 @@ impl Process {
         change(&mut self.image.lock());
     }
 
-    /// The name of the thread that ended last, for a zombie's `/proc/PID/stat`.
-    pub fn last_name(&self) -> Vec<u8> {
-        self.last_name.lock().as_bytes().to_vec()
-    }
-
     /// Runs `f` on the resource limits.
     pub fn with_limits<R>(&self, f: impl FnOnce(&mut Limits) -> R) -> R {
         let result = f(&mut self.limits.lock());
@@ -314,11 +360,30 @@ impl Process {
 
     /// CPU time of the whole process so far: of ended and of running threads.
     pub fn times(&self) -> Times {
+        // Under one lock with what a thread leaves behind, so that none counts twice or not at all.
+        let threads = self.threads.lock();
         let mut total = self.finished.lock().0;
-        for thread in self.threads() {
-            total.add(&Times::of(&thread));
+        for thread in threads.iter() {
+            total.add(&Times::of(thread));
         }
         total
+    }
+
+    /// As [`Self::times`], with the largest resident set so far. Looks into the address space, so it may sleep.
+    pub fn usage(&self) -> Times {
+        let mut total = self.times();
+        if let Some(space) = self.try_address_space() {
+            total.max_rss_kib = total.max_rss_kib.max(peak_kib(&space));
+        }
+        total
+    }
+
+    /// Keeps the largest resident set of an address space that the process leaves (execve, exit).
+    pub(super) fn note_peak_of(&self, space: &AddressSpace) {
+        // Before the account is locked: looking into an address space may sleep.
+        let peak_kib = peak_kib(space);
+        let account = &mut self.finished.lock().0;
+        account.max_rss_kib = account.max_rss_kib.max(peak_kib);
     }
 
     /// CPU time of the children that were waited for.
@@ -335,19 +400,37 @@ impl Process {
         if signals.group_exit.is_some() {
             return Err(Errno::EAGAIN);
         }
-        self.live_threads.fetch_add(1, Ordering::Relaxed);
-        self.threads.lock().push(thread);
+        let mut threads = self.threads.lock();
+        threads.push(thread);
+        self.live_threads.store(threads.len(), Ordering::Relaxed);
         Ok(())
     }
 
-    /// Takes an ended thread out; answers whether it was the last.
-    pub(super) fn remove_thread(&self, thread: &Thread) -> bool {
-        *self.last_name.lock() = thread.name();
+    /// Takes a thread that ends out, unless it is the last; answers whether it is.
+    pub(super) fn remove_thread_but_last(&self, thread: &Thread) -> bool {
         let removed = {
             let mut threads = self.threads.lock();
-            threads.iter().position(|other| other.tid() == thread.tid()).map(|index| threads.remove(index))
+            if threads.len() == 1 {
+                return true;
+            }
+            self.take_out(&mut threads, thread)
         };
         drop(removed);
-        self.live_threads.fetch_sub(1, Ordering::AcqRel) == 1
+        false
+    }
+
+    /// Takes the last thread out.
+    pub(super) fn remove_last_thread(&self, thread: &Thread) {
+        let removed = self.take_out(&mut self.threads.lock(), thread);
+        drop(removed);
+    }
+
+    /// Takes a thread out of the list and adds what it used to the account of those that have ended.
+    fn take_out(&self, threads: &mut Vec<Arc<Thread>>, thread: &Thread) -> Option<Arc<Thread>> {
+        let index = threads.iter().position(|other| core::ptr::eq(Arc::as_ptr(other), thread))?;
+        self.finished.lock().0.add(&Times::of(thread));
+        let removed = threads.remove(index);
+        self.live_threads.store(threads.len(), Ordering::Release);
+        Some(removed)
     }
 }

@@ -239,12 +239,12 @@ impl Tree {
         self.threads.get_or_insert_default().remove(&tid)
     }
 
-    /// Gives a thread of a process the process's own id (execve by a thread that is not the first).
-    pub fn rename_thread(&mut self, old: Pid, new: Pid) {
+    /// Gives a thread of a process the process's own id (execve by a thread that is not the first). Returns the thread
+    /// that carried it, which the caller drops after unlocking.
+    pub fn rename_thread(&mut self, old: Pid, new: Pid) -> Option<Arc<Thread>> {
         let threads = self.threads.get_or_insert_default();
-        if let Some(thread) = threads.remove(&old) {
-            threads.insert(new, thread);
-        }
+        let thread = threads.remove(&old)?;
+        threads.insert(new, thread)
     }
 
     /// The members of a process group, zombies included.

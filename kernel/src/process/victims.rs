@@ -23,11 +23,8 @@ impl Victims for Processes {
             let usage = process.try_address_space()?.usage();
             Some(Candidate {
                 pid: process.pid,
-                name: process
-                    .first_thread()
-                    .map(|thread| thread.name().as_bytes().to_vec())
-                    .unwrap_or_default(),
-                uid: process.with_leader(|leader| leader.credentials().uid.real).unwrap_or(0),
+                name: process.name().as_bytes().to_vec(),
+                uid: process.real_uid(),
                 total_pages: usage.total,
                 resident_pages: usage.resident(),
                 score_adj: process.oom_score_adj.load(Relaxed),

@@ -147,8 +147,7 @@ fn job_news(child: &Process, options: Options) -> Option<News> {
         return None;
     };
     drop(shared);
-    let uid = child.with_leader(|leader| leader.credentials().uid.real).unwrap_or(0);
-    Some(News { pid: child.pid, uid, status, times: Times::default() })
+    Some(News { pid: child.pid, uid: child.real_uid(), status, times: Times::default() })
 }
 
 /// Removes a zombie and adds its CPU time to the parent's account of children.

@@ -1,7 +1,7 @@
 //! What CPUs did: time by kind, switches, load averages.
 
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use alloc::vec::Vec;
 
@@ -50,26 +50,32 @@ pub struct Stats {
 }
 
 /// The counters of one CPU. Written by that CPU only.
+///
+/// Which of the three kinds of busy time it was is known of the moments of the clock samples only: a sample decides for
+/// all busy time since the one before. So the sums never go back, and what no sample has decided yet shows nowhere.
 pub(crate) struct CpuTimes {
-    busy_ns: AtomicU64,
+    user_ns: AtomicU64,
+    nice_ns: AtomicU64,
+    system_ns: AtomicU64,
+    /// Busy time since the last sample.
+    undecided_ns: AtomicU64,
     idle_ns: AtomicU64,
-    /// Clock at the last addition to either.
+    /// Clock up to which idle time is counted; [`CHANGING`] while it and `idle_ns` are being changed.
     since_ns: AtomicU64,
-    user_samples: AtomicU32,
-    nice_samples: AtomicU32,
-    system_samples: AtomicU32,
     switches: AtomicU64,
 }
+
+const CHANGING: u64 = u64::MAX;
 
 impl CpuTimes {
     pub(crate) const fn new() -> Self {
         Self {
-            busy_ns: AtomicU64::new(0),
+            user_ns: AtomicU64::new(0),
+            nice_ns: AtomicU64::new(0),
+            system_ns: AtomicU64::new(0),
+            undecided_ns: AtomicU64::new(0),
             idle_ns: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
-            user_samples: AtomicU32::new(0),
-            nice_samples: AtomicU32::new(0),
-            system_samples: AtomicU32::new(0),
             switches: AtomicU64::new(0),
         }
     }
@@ -80,14 +86,16 @@ impl CpuTimes {
 
     #[inline]
     pub(crate) fn add_busy(&self, ns: u64) {
-        add(&self.busy_ns, ns);
+        add(&self.undecided_ns, ns);
         add(&self.since_ns, ns);
     }
 
     #[inline]
     pub(crate) fn add_idle(&self, ns: u64) {
-        add(&self.idle_ns, ns);
-        add(&self.since_ns, ns);
+        let since_ns = self.since_ns.load(Relaxed);
+        self.since_ns.store(CHANGING, Relaxed);
+        self.idle_ns.store(self.idle_ns.load(Relaxed).wrapping_add(ns), Release);
+        self.since_ns.store(since_ns.wrapping_add(ns), Release);
     }
 
     #[inline]
@@ -96,30 +104,31 @@ impl CpuTimes {
     }
 
     pub(crate) fn count_sample(&self, in_user_mode: bool, is_nice: bool) {
-        let samples = match (in_user_mode, is_nice) {
-            (true, false) => &self.user_samples,
-            (true, true) => &self.nice_samples,
-            (false, _) => &self.system_samples,
+        let kind = match (in_user_mode, is_nice) {
+            (true, false) => &self.user_ns,
+            (true, true) => &self.nice_ns,
+            (false, _) => &self.system_ns,
         };
-        samples.store(samples.load(Relaxed).wrapping_add(1), Relaxed);
+        add(kind, self.undecided_ns.load(Relaxed));
+        self.undecided_ns.store(0, Relaxed);
     }
 
-    /// What the CPU did up to `now_ns`; `is_idle` tells to whom the time since the last switch belongs.
-    pub(crate) fn snapshot(&self, now_ns: u64, is_idle: bool) -> CpuUsage {
-        let present = now_ns.saturating_sub(self.since_ns.load(Relaxed));
-        let busy = self.busy_ns.load(Relaxed) + if is_idle { 0 } else { present };
-        let user = u128::from(self.user_samples.load(Relaxed));
-        let nice = u128::from(self.nice_samples.load(Relaxed));
-        let system = u128::from(self.system_samples.load(Relaxed));
-        let all = (user + nice + system).max(1);
-        // Shares of `busy`, so they fit.
-        let share = |samples: u128| (u128::from(busy) * samples / all) as u64;
-        let (user_ns, nice_ns) = (share(user), share(nice));
+    /// What the CPU did up to now, which `clock` tells; `is_idle` tells to whom the time since the last switch belongs.
+    pub(crate) fn snapshot(&self, clock: impl Fn() -> u64, is_idle: impl Fn() -> bool) -> CpuUsage {
+        let idle_ns = loop {
+            let since_ns = self.since_ns.load(Acquire);
+            let idle_ns = self.idle_ns.load(Acquire);
+            let present = if is_idle() { clock().saturating_sub(since_ns) } else { 0 };
+            if since_ns != CHANGING && self.since_ns.load(Acquire) == since_ns {
+                break idle_ns + present;
+            }
+            hal::cpu::relax();
+        };
         CpuUsage {
-            user_ns,
-            nice_ns,
-            system_ns: busy - user_ns - nice_ns,
-            idle_ns: self.idle_ns.load(Relaxed) + if is_idle { present } else { 0 },
+            user_ns: self.user_ns.load(Relaxed),
+            nice_ns: self.nice_ns.load(Relaxed),
+            system_ns: self.system_ns.load(Relaxed),
+            idle_ns,
             context_switches: self.switches.load(Relaxed),
         }
     }
@@ -204,16 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn usage_adds_up_to_the_time_that_passed() {
+    fn a_sample_decides_what_the_time_since_the_last_one_was() {
         let times = CpuTimes::new();
         times.start(1_000);
         times.add_busy(500);
         times.add_idle(1_500);
+        let usage = times.snapshot(|| 4_000, || true);
+        assert_eq!((usage.user_ns, usage.system_ns, usage.idle_ns), (0, 0, 2_500));
         times.count_sample(true, false);
-        times.count_sample(false, false);
-        let usage = times.snapshot(4_000, true);
-        assert_eq!((usage.user_ns, usage.system_ns, usage.idle_ns), (250, 250, 2_500));
-        let usage = times.snapshot(4_000, false);
-        assert_eq!(usage.user_ns + usage.system_ns + usage.nice_ns + usage.idle_ns, 3_000);
+        times.add_busy(200);
+        times.count_sample(false, true);
+        times.add_busy(100);
+        times.count_sample(true, true);
+        let usage = times.snapshot(|| 9_000, || false);
+        assert_eq!((usage.user_ns, usage.system_ns, usage.nice_ns, usage.idle_ns), (500, 200, 100, 1_500));
     }
 }

@@ -14,9 +14,10 @@ use crate::process::Times;
 pub(super) fn getrusage(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (who, out) = (args.int(0), args.user_ptr::<Rusage>(1));
     let times = match who {
-        RUSAGE_SELF => cx.process().times(),
+        RUSAGE_SELF => cx.process().usage(),
         RUSAGE_CHILDREN => cx.process().children_times(),
-        RUSAGE_THREAD => Times::of(cx.thread()),
+        // A thread has no memory of its own: the process's counts.
+        RUSAGE_THREAD => Times { max_rss_kib: cx.process().usage().max_rss_kib, ..Times::of(cx.thread()) },
         _ => return Err(Errno::EINVAL),
     };
     out.write(&to_rusage(&times))?;

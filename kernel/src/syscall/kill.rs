@@ -1,6 +1,7 @@
 //! kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use linux_abi::errno::Errno;
 use linux_abi::siginfo::{SI_TKILL, SigInfo};
@@ -22,28 +23,42 @@ pub(super) fn kill(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (pid, signal) = (args.int(0), signal_argument(args.int(1))?);
     let targets = match pid {
         i32::MIN => return Err(Errno::ESRCH),
-        -1 => tree::all_processes()
-            .into_iter()
-            .filter(|process| process.pid > 1 && process.pid != cx.process().pid)
-            .collect(),
+        -1 => {
+            let is_meant = |process: &Arc<Process>| process.pid > 1 && process.pid != cx.process().pid;
+            let others: Vec<_> = tree::all_processes().into_iter().filter(is_meant).collect();
+            signal_each(cx, &others, signal);
+            // Whom the caller may not signal does not count as a failure here, and there is always somebody: threads of
+            // the kernel's own are processes to Linux.
+            return Ok(0);
+        }
         0 => tree::group_members(cx.process().group_id()),
         group if group < 0 => tree::group_members(-group),
-        pid => tree::find_process(pid).into_iter().collect(),
+        pid => tree::find_process(pid).or_else(|| process_of_thread(pid)).into_iter().collect(),
     };
     if targets.is_empty() {
         return Err(Errno::ESRCH);
     }
+    if signal_each(cx, &targets, signal) { Ok(0) } else { Err(Errno::EPERM) }
+}
+
+/// Signals those of `targets` the caller may signal; answers whether there was one.
+fn signal_each(cx: &Context, targets: &[Arc<Process>], signal: Option<Signal>) -> bool {
     let info = signal.map(|signal| SigInfo::kill(signal, cx.process().pid, cx.credentials().uid.real));
-    let mut reached = false;
-    for target in &targets {
+    let mut has_reached = false;
+    for target in targets {
         if may_signal(target, signal) {
-            reached = true;
+            has_reached = true;
             if let Some(info) = info {
                 send_to_process(target, info);
             }
         }
     }
-    if reached { Ok(0) } else { Err(Errno::EPERM) }
+    has_reached
+}
+
+/// The process of a thread: its id will do for the process's, as on Linux.
+fn process_of_thread(tid: Pid) -> Option<Arc<Process>> {
+    tree::find_thread(tid)?.user.as_ref().map(|user| user.process.clone())
 }
 
 /// tkill(2): signals a thread by its id alone.

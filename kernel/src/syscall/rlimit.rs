@@ -36,7 +36,7 @@ pub(super) fn prlimit64(cx: &Context, args: &Args) -> Result<usize, SyscallError
         cx.process().clone()
     } else {
         let process = tree::find_process(pid).ok_or(Errno::ESRCH)?;
-        let target = process.with_leader(|leader| leader.credentials()).ok_or(Errno::ESRCH)?;
+        let target = process.credentials().ok_or(Errno::ESRCH)?;
         let (me, it) = ((credentials.uid.real, credentials.gid.real), (&target.uid, &target.gid));
         let same = [it.0.real, it.0.effective, it.0.saved] == [me.0; 3]
             && [it.1.real, it.1.effective, it.1.saved] == [me.1; 3];
@@ -63,6 +63,6 @@ pub(super) fn prlimit64(cx: &Context, args: &Args) -> Result<usize, SyscallError
 /// Lets the clock watch the CPU time of a process whose limit on it may have been set.
 fn watch_cpu_time(process: &Process, which: u32) {
     if which == RLIMIT_CPU {
-        process.timers.watch_cpu_limit();
+        process.timers.cpu_watch.start();
     }
 }

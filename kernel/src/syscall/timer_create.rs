@@ -16,7 +16,6 @@ use crate::time::process_timers::Setting;
 ///
 /// # Errors
 /// - `EINVAL`: no such clock, a bad notification.
-/// - `EOPNOTSUPP`: a clock of CPU time.
 /// - `EAGAIN`: too many timers.
 /// - `EFAULT`: a bad pointer; no timer has been made.
 pub(super) fn timer_create(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
@@ -30,7 +29,7 @@ pub(super) fn timer_create(cx: &Context, args: &Args) -> Result<usize, SyscallEr
     let default = |id: i32| Notification::Process(Signal::SIGALRM, u64::from(id.cast_unsigned()));
     let id = timers.create(cx.process(), clock, |id| fixed.unwrap_or_else(|| default(id)))?;
     if let Err(fault) = id_out.write(&id) {
-        timers.delete(id)?;
+        timers.delete(cx.process(), id)?;
         return Err(fault.into());
     }
     Ok(0)
@@ -93,7 +92,7 @@ pub(super) fn timer_getoverrun(cx: &Context, args: &Args) -> Result<usize, Sysca
 /// # Errors
 /// `EINVAL`: no such timer.
 pub(super) fn timer_delete(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    cx.process().timers.posix.delete(args.int(0))?;
+    cx.process().timers.posix.delete(cx.process(), args.int(0))?;
     Ok(0)
 }
 

@@ -11,7 +11,8 @@ use linux_abi::time::{
     CLOCK_THREAD_CPUTIME_ID, DynamicClock,
 };
 
-use super::{cpu_clocks, wall_clock};
+use super::cpu_clocks::CpuClockName;
+use super::wall_clock;
 
 /// What a coarse clock claims to resolve: a tick of Linux at 250 Hz.
 const COARSE_RESOLUTION_NS: u64 = 4_000_000;
@@ -33,10 +34,8 @@ pub enum Clock {
     MonotonicCoarse,
     /// Time since boot with suspensions, of which there are none.
     Boottime,
-    /// CPU time of a process; 0 for the caller's.
-    ProcessCpu(i32),
-    /// CPU time of a thread; 0 for the caller.
-    ThreadCpu(i32),
+    /// CPU time of a process or thread.
+    Cpu(CpuClockName),
 }
 
 impl Clock {
@@ -53,11 +52,13 @@ impl Clock {
             CLOCK_MONOTONIC_RAW => Ok(Self::MonotonicRaw),
             CLOCK_MONOTONIC_COARSE => Ok(Self::MonotonicCoarse),
             CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => Ok(Self::Boottime),
-            CLOCK_PROCESS_CPUTIME_ID => Ok(Self::ProcessCpu(0)),
-            CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu(0)),
+            CLOCK_PROCESS_CPUTIME_ID => Ok(Self::Cpu(CpuClockName::process(0))),
+            CLOCK_THREAD_CPUTIME_ID => Ok(Self::Cpu(CpuClockName::thread(0))),
             _ => match DynamicClock::decode(id) {
-                Some(DynamicClock::Process(pid)) => Ok(Self::ProcessCpu(pid)),
-                Some(DynamicClock::Thread(tid)) => Ok(Self::ThreadCpu(tid)),
+                Some(DynamicClock::Process(pid)) => Ok(Self::Cpu(CpuClockName::process(pid))),
+                Some(DynamicClock::Thread(tid)) => Ok(Self::Cpu(CpuClockName::thread(tid))),
+                Some(DynamicClock::ProcessUser(pid)) => Ok(Self::Cpu(CpuClockName::process(pid).user_time())),
+                Some(DynamicClock::ThreadUser(tid)) => Ok(Self::Cpu(CpuClockName::thread(tid).user_time())),
                 _ => Err(Errno::EINVAL),
             },
         }
@@ -71,8 +72,7 @@ impl Clock {
         match self {
             Self::Realtime | Self::RealtimeCoarse | Self::Tai => Ok(wall_clock::now_ns()),
             Self::Monotonic | Self::MonotonicRaw | Self::MonotonicCoarse | Self::Boottime => Ok(now_ns()),
-            Self::ProcessCpu(pid) => cpu_clocks::process_ns(pid),
-            Self::ThreadCpu(tid) => cpu_clocks::thread_ns(tid),
+            Self::Cpu(name) => Ok(name.find()?.read_ns()),
         }
     }
 
@@ -95,7 +95,7 @@ impl Clock {
     /// `EINVAL`: a clock of CPU time.
     pub fn to_monotonic_ns(self, at_ns: u64) -> Result<u64, Errno> {
         match self {
-            Self::ProcessCpu(_) | Self::ThreadCpu(_) => Err(Errno::EINVAL),
+            Self::Cpu(_) => Err(Errno::EINVAL),
             _ if self.is_wall_clock() => Ok(at_ns.saturating_sub(wall_clock::offset_ns())),
             _ => Ok(at_ns),
         }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod clock_event;
 pub mod cpu_clocks;
+pub mod cpu_watch;
 pub mod posix_timers;
 pub mod process_timers;
 pub mod timer;

@@ -10,6 +10,7 @@ use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SigVal, Signal};
 
 use super::clock::Clock;
+use super::cpu_clocks::{CpuClock, WeakCpuClock};
 use super::process_timers::{Setting, next_period};
 use super::timer::Timer;
 use crate::lock_order;
@@ -30,11 +31,18 @@ pub enum Notification {
     Thread(i32, Signal, SigVal),
 }
 
+/// What makes a timer fire.
+enum Source {
+    /// A clock that goes with real time.
+    Real(Clock, Timer),
+    /// A clock of CPU time, of this process or another: its threads look whether the timer is due.
+    Cpu(WeakCpuClock),
+}
+
 struct PosixTimer {
-    clock: Clock,
+    source: Source,
     notification: Notification,
-    timer: Timer,
-    /// Clock (monotonic) it fires at, 0 while disarmed.
+    /// When it fires, on the monotonic clock or on its clock of CPU time; 0 while disarmed.
     at_ns: u64,
     interval_ns: u64,
     /// Expiries that the last signal stood for beside its own.
@@ -61,14 +69,14 @@ impl PosixTimers {
     ///
     /// # Errors
     /// - `EAGAIN`: too many timers.
-    /// - `EOPNOTSUPP`: a clock of CPU time.
+    /// - `EINVAL`: the CPU time of a process or thread that does not exist.
     pub fn create(
         &self,
         process: &Arc<Process>,
         clock: Clock,
         notification: impl FnOnce(i32) -> Notification,
     ) -> Result<i32, Errno> {
-        clock.to_monotonic_ns(0).map_err(|_| Errno::EOPNOTSUPP)?;
+        let cpu_clock = if let Clock::Cpu(name) = clock { Some(name.find()?) } else { None };
         let mut state = self.state.lock();
         let taken = state.timers.as_ref().map_or(0, HashMap::len);
         if taken >= MAX_TIMERS {
@@ -79,10 +87,17 @@ impl PosixTimers {
             id = id.wrapping_add(1) & i32::MAX;
         }
         state.last_id = id.wrapping_add(1) & i32::MAX;
-        let timer = expiry_timer(Arc::downgrade(process), id);
-        let notification = notification(id);
-        let fresh = PosixTimer { clock, notification, timer, at_ns: 0, interval_ns: 0, overrun: 0 };
+        let source = match &cpu_clock {
+            Some(clock) => Source::Cpu(clock.downgrade()),
+            None => Source::Real(clock, expiry_timer(Arc::downgrade(process), id)),
+        };
+        let fresh =
+            PosixTimer { source, notification: notification(id), at_ns: 0, interval_ns: 0, overrun: 0 };
         state.timers.get_or_insert_default().insert(id, fresh);
+        drop(state);
+        if let Some(clock) = cpu_clock {
+            clock.process.timers.cpu_watch.add_timer(Arc::downgrade(process), id);
+        }
         Ok(id)
     }
 
@@ -91,23 +106,24 @@ impl PosixTimers {
     /// # Errors
     /// `EINVAL`: no such timer.
     pub fn set(&self, id: i32, new: Setting, is_absolute: bool) -> Result<Setting, Errno> {
-        let now_ns = now_ns();
-        self.with(id, |timer| {
+        let (now_ns, cpu_clock) = self.look_at_clock(id)?;
+        let old = self.with(id, |timer| {
             let old = timer.setting(now_ns);
             timer.interval_ns = new.interval_ns;
             timer.overrun = 0;
-            timer.at_ns = match (new.left_ns, is_absolute) {
-                (0, _) => 0,
-                (at_ns, true) => timer.clock.to_monotonic_ns(at_ns)?.max(1),
-                (left_ns, false) => now_ns.saturating_add(left_ns),
+            timer.at_ns = match (new.left_ns, is_absolute, &timer.source) {
+                (0, ..) => 0,
+                (at_ns, true, Source::Real(clock, _)) => clock.to_monotonic_ns(at_ns)?.max(1),
+                (at_ns, true, Source::Cpu(_)) => at_ns,
+                (left_ns, false, _) => now_ns.saturating_add(left_ns),
             };
-            if timer.at_ns == 0 {
-                timer.timer.disarm();
-            } else {
-                timer.timer.arm(timer.at_ns);
-            }
+            timer.arm();
             Ok(old)
-        })
+        })?;
+        if let Some(clock) = cpu_clock {
+            clock.process.timers.cpu_watch.start();
+        }
+        Ok(old)
     }
 
     /// What a timer is set to.
@@ -115,7 +131,7 @@ impl PosixTimers {
     /// # Errors
     /// `EINVAL`: no such timer.
     pub fn get(&self, id: i32) -> Result<Setting, Errno> {
-        let now_ns = now_ns();
+        let (now_ns, _) = self.look_at_clock(id)?;
         self.with(id, |timer| Ok(timer.setting(now_ns)))
     }
 
@@ -127,19 +143,22 @@ impl PosixTimers {
         self.with(id, |timer| Ok(timer.overrun))
     }
 
-    /// Deletes a timer.
+    /// Deletes a timer of `process`, whose timers these are.
     ///
     /// # Errors
     /// `EINVAL`: no such timer.
-    pub fn delete(&self, id: i32) -> Result<(), Errno> {
+    pub fn delete(&self, process: &Process, id: i32) -> Result<(), Errno> {
         let timer = self.state.lock().timers.as_mut().and_then(|timers| timers.remove(&id));
-        timer.map(drop).ok_or(Errno::EINVAL)
+        timer.ok_or(Errno::EINVAL)?.forget(process, id);
+        Ok(())
     }
 
-    /// Deletes all timers (execve, exit).
-    pub fn clear(&self) {
+    /// Deletes all timers of `process`, whose timers these are (execve, exit).
+    pub fn clear(&self, process: &Process) {
         let timers = self.state.lock().timers.take();
-        drop(timers);
+        for (id, timer) in timers.into_iter().flatten() {
+            timer.forget(process, id);
+        }
     }
 
     fn with<R>(&self, id: i32, f: impl FnOnce(&mut PosixTimer) -> Result<R, Errno>) -> Result<R, Errno> {
@@ -148,33 +167,48 @@ impl PosixTimers {
         f(timer)
     }
 
-    fn fire(&self, process: &Arc<Process>, id: i32) {
-        let now_ns = now_ns();
+    /// What the clock of a timer shows, and the clock if it is one of CPU time. Not under the lock: reading the CPU time
+    /// of a process takes others.
+    fn look_at_clock(&self, id: i32) -> Result<(u64, Option<CpuClock>), Errno> {
+        let handle = self.with(id, |timer| match &timer.source {
+            Source::Real(..) => Ok(None),
+            Source::Cpu(clock) => Ok(Some(clock.clone())),
+        })?;
+        let Some(handle) = handle else { return Ok((now_ns(), None)) };
+        // A clock whose process is gone stands still; what it showed last does not matter any more.
+        let clock = handle.upgrade();
+        Ok((clock.as_ref().map_or(0, CpuClock::read_ns), clock))
+    }
+
+    /// Fires a timer of `process`, whose timers these are, if it is due; answers whether it is armed now.
+    pub(super) fn check(&self, process: &Arc<Process>, id: i32) -> bool {
+        let Ok((now_ns, _)) = self.look_at_clock(id) else { return false };
         let due = self.with(id, |timer| {
             if timer.at_ns == 0 || now_ns < timer.at_ns {
-                return Err(Errno::EAGAIN); // Set anew or disarmed meanwhile.
+                return Ok((timer.at_ns != 0, None)); // Set anew or disarmed meanwhile.
             }
             let next = next_period(timer.at_ns, timer.interval_ns, now_ns);
             let (at_ns, missed) = next.unwrap_or((0, 0));
             timer.at_ns = at_ns;
             timer.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
             if at_ns != 0 {
-                timer.timer.arm(at_ns);
+                timer.arm();
             }
-            Ok((timer.notification, timer.overrun))
+            Ok((at_ns != 0, Some((timer.notification, timer.overrun))))
         });
-        let Ok((notification, overrun)) = due else { return };
-        match notification {
-            Notification::None => {}
-            Notification::Process(signal, value) => {
+        let Ok((is_armed, due)) = due else { return false };
+        match due {
+            None | Some((Notification::None, _)) => {}
+            Some((Notification::Process(signal, value), overrun)) => {
                 send_to_process(process, SigInfo::timer(signal, id, overrun, value));
             }
-            Notification::Thread(tid, signal, value) => {
+            Some((Notification::Thread(tid, signal, value), overrun)) => {
                 if let Some(thread) = tree::find_thread(tid) {
                     send_to_thread(&thread, SigInfo::timer(signal, id, overrun, value));
                 }
             }
         }
+        is_armed
     }
 }
 
@@ -183,12 +217,30 @@ impl PosixTimer {
         let left_ns = if self.at_ns == 0 { 0 } else { self.at_ns.saturating_sub(now_ns).max(1) };
         Setting { left_ns, interval_ns: self.interval_ns }
     }
+
+    /// Takes a deleted timer of `owner` away from the process whose CPU time it counts.
+    fn forget(self, owner: &Process, id: i32) {
+        if let Source::Cpu(clock) = &self.source
+            && let Some(clock) = clock.upgrade()
+        {
+            clock.process.timers.cpu_watch.remove_timer(owner, id);
+        }
+    }
+
+    /// Arms or disarms what makes the timer fire, as `at_ns` says.
+    fn arm(&self) {
+        match &self.source {
+            Source::Real(_, timer) if self.at_ns == 0 => _ = timer.disarm(),
+            Source::Real(_, timer) => timer.arm(self.at_ns),
+            Source::Cpu(_) => {}
+        }
+    }
 }
 
 fn expiry_timer(process: Weak<Process>, id: i32) -> Timer {
     Timer::new_deferred(move || {
         if let Some(process) = process.upgrade() {
-            process.timers.posix.fire(&process, id);
+            process.timers.posix.check(&process, id);
         }
     })
 }

@@ -4,21 +4,19 @@
 //! threads (see [`super::cpu_clocks`]).
 
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::AtomicBool;
-use core::sync::atomic::Ordering::Relaxed;
 
 use hal::sync::SpinLock;
 use hal::time::now_ns;
-use linux_abi::resource::RLIMIT_CPU;
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::Signal;
-use linux_abi::time::NSEC_PER_SEC;
 
 use super::cpu_clocks;
+use super::cpu_watch::CpuWatch;
 use super::posix_timers::PosixTimers;
 use super::timer::Timer;
 use crate::lock_order;
 use crate::process::Process;
+use crate::process::limits::CpuLimit;
 use crate::process::signal::send_to_process;
 
 /// Which interval timer.
@@ -86,15 +84,13 @@ struct State {
     real_timer: Option<Timer>,
     virtual_time: Armed,
     profile: Armed,
-    /// CPU time in seconds at which SIGXCPU is due next.
-    limit_s: u64,
 }
 
 /// The timers of a process.
 pub struct ProcessTimers {
     state: SpinLock<State>,
-    /// Whether anything watches the CPU time of the process.
-    watches_cpu_time: AtomicBool,
+    /// Who else waits for CPU time of the process.
+    pub cpu_watch: CpuWatch,
     /// Its POSIX timers.
     pub posix: PosixTimers,
 }
@@ -104,7 +100,7 @@ impl ProcessTimers {
     pub fn new() -> Self {
         Self {
             state: SpinLock::new(lock_order::PROCESS_TIMERS, State::default()),
-            watches_cpu_time: AtomicBool::new(false),
+            cpu_watch: CpuWatch::new(),
             posix: PosixTimers::new(),
         }
     }
@@ -146,33 +142,28 @@ impl ProcessTimers {
                 }
             }
         } else if at_ns != 0 {
-            self.watches_cpu_time.store(true, Relaxed);
+            self.cpu_watch.start();
         }
         drop(state);
         drop(fresh);
         old
     }
 
-    /// Tells that `RLIMIT_CPU` was set: from now on CPU time is watched.
-    pub fn watch_cpu_limit(&self) {
-        self.watches_cpu_time.store(true, Relaxed);
+    /// Deletes the POSIX timers of `process`, whose timers these are, as execve does; interval timers go on.
+    pub fn after_exec(&self, process: &Process) {
+        self.posix.clear(process);
     }
 
-    /// Deletes the POSIX timers, as execve does; interval timers go on.
-    pub fn after_exec(&self) {
-        self.posix.clear();
-    }
-
-    /// Disarms everything: the process ends.
-    pub fn clear(&self) {
-        self.posix.clear();
+    /// Disarms everything of `process`, whose timers these are: it ends.
+    pub fn clear(&self, process: &Process) {
+        self.posix.clear(process);
         let old = core::mem::take(&mut *self.state.lock());
         drop(old);
-        self.watches_cpu_time.store(false, Relaxed);
     }
 
+    /// Whether something waits for CPU time of the process.
     pub(crate) fn watches_cpu_time(&self) -> bool {
-        self.watches_cpu_time.load(Relaxed)
+        self.cpu_watch.is_on()
     }
 
     fn fire_real(&self, process: &Arc<Process>) {
@@ -194,37 +185,29 @@ impl ProcessTimers {
 
     /// Sends what is due by the CPU time of `process`. Called by one of its threads on the way to user mode.
     pub fn check_cpu_time(&self, process: &Arc<Process>) {
+        self.cpu_watch.stop();
         let times = process.times();
         let cpu_ns = times.user_ns + times.system_ns;
-        let (soft_s, hard_s) = process.with_limits(|limits| {
-            (limits.soft(RLIMIT_CPU), limits.get(RLIMIT_CPU).map_or(u64::MAX, |limit| limit.rlim_max))
-        });
-        let cpu_s = cpu_ns / NSEC_PER_SEC;
-        let (is_virtual_due, is_profile_due, exceeds_soft) = {
+        let (is_virtual_due, is_profile_due, is_armed) = {
             let mut state = self.state.lock();
-            let exceeds_soft = cpu_s >= soft_s.max(state.limit_s);
-            if exceeds_soft {
-                // Once a second from then on.
-                state.limit_s = cpu_s + 1;
-            }
-            let due = (state.virtual_time.expire(times.user_ns), state.profile.expire(cpu_ns), exceeds_soft);
-            let is_watched = state.virtual_time.at_ns != 0
-                || state.profile.at_ns != 0
-                || soft_s != u64::MAX
-                || hard_s != u64::MAX;
-            self.watches_cpu_time.store(is_watched, Relaxed);
-            due
+            let due = (state.virtual_time.expire(times.user_ns), state.profile.expire(cpu_ns));
+            (due.0, due.1, state.virtual_time.at_ns != 0 || state.profile.at_ns != 0)
         };
+        let reached = process.with_limits(|limits| limits.check_cpu_time(cpu_ns));
+        let others_wait = self.cpu_watch.check();
+        if is_armed || reached != CpuLimit::None || others_wait {
+            self.cpu_watch.start();
+        }
         if is_virtual_due {
             send_to_process(process, SigInfo::kernel(Signal::SIGVTALRM));
         }
         if is_profile_due {
             send_to_process(process, SigInfo::kernel(Signal::SIGPROF));
         }
-        if cpu_s >= hard_s {
-            send_to_process(process, SigInfo::kernel(Signal::SIGKILL));
-        } else if exceeds_soft {
-            send_to_process(process, SigInfo::kernel(Signal::SIGXCPU));
+        match reached {
+            CpuLimit::None | CpuLimit::Below => {}
+            CpuLimit::Soft => send_to_process(process, SigInfo::kernel(Signal::SIGXCPU)),
+            CpuLimit::Hard => send_to_process(process, SigInfo::kernel(Signal::SIGKILL)),
         }
     }
 }

@@ -199,6 +199,10 @@ pub enum DynamicClock {
     Process(i32),
     /// CPU time of the thread with this id (0: the caller).
     Thread(i32),
+    /// Time in user mode of the process with this id (0: the caller).
+    ProcessUser(i32),
+    /// Time in user mode of the thread with this id (0: the caller).
+    ThreadUser(i32),
     /// The clock device behind this descriptor.
     Descriptor(i32),
 }
@@ -212,6 +216,8 @@ impl DynamicClock {
         let id = !(clock >> 3);
         Some(match clock & 7 {
             3 | 7 => Self::Descriptor(id),
+            1 => Self::ProcessUser(id),
+            5 => Self::ThreadUser(id),
             kind if kind & 4 != 0 => Self::Thread(id),
             _ => Self::Process(id),
         })

@@ -252,6 +252,8 @@ fn negative_clocks_name_processes_threads_and_descriptors() {
     assert_eq!(time::DynamicClock::decode(0), None);
     assert_eq!(time::DynamicClock::decode(!5 << 3 | 2), Some(Process(5)));
     assert_eq!(time::DynamicClock::decode(!5 << 3 | 6), Some(Thread(5)));
+    assert_eq!(time::DynamicClock::decode(!5 << 3 | 1), Some(ProcessUser(5)));
+    assert_eq!(time::DynamicClock::decode(!5 << 3 | 5), Some(ThreadUser(5)));
     assert_eq!(time::DynamicClock::decode(!5 << 3 | 3), Some(Descriptor(5)));
     assert_eq!(time::DynamicClock::decode(i32::MIN), Some(Process(0x0fff_ffff)));
 }

@@ -45,6 +45,7 @@ impl Topic for Subject {
         }
         self.thread()
             .and_then(|thread| thread.user.as_ref().map(|user| user.credentials()))
+            .or_else(|| self.process.credentials())
             .map_or((0, 0), |credentials| (credentials.uid.effective, credentials.gid.effective))
     }
 
@@ -87,26 +88,20 @@ impl Subject {
         self.tid == self.process.pid
     }
 
-    /// Its name; that of the thread that ended last, once all have.
+    /// Its name.
     pub(super) fn name(&self) -> Vec<u8> {
-        self.thread().map_or_else(|| self.process.last_name(), |thread| thread.name().as_bytes().to_vec())
+        let name = self.thread().map_or_else(|| self.process.name(), |thread| thread.name());
+        name.as_bytes().to_vec()
     }
 
     /// The thread, while it lives.
-    pub(super) fn own_thread(&self) -> Option<Arc<Thread>> {
-        self.process.threads().into_iter().find(|thread| thread.tid() == self.tid)
-    }
-
-    /// The thread, while it lives; for a process whose first thread has ended, another.
     pub(super) fn thread(&self) -> Option<Arc<Thread>> {
-        self.own_thread().or_else(|| self.process.first_thread().filter(|_| self.is_process()))
+        self.process.threads().into_iter().find(|thread| thread.tid() == self.tid)
     }
 
     /// The number of threads; the first one counts as long as the process is there.
     pub(super) fn thread_count(&self) -> usize {
-        let threads = self.process.threads();
-        let has_first = threads.iter().any(|thread| thread.tid() == self.process.pid);
-        threads.len() + usize::from(!has_first)
+        self.process.thread_ids().len()
     }
 
     /// Lets only those look who could trace the process (ptrace(2), "access mode checking").
@@ -119,7 +114,7 @@ impl Subject {
         if user.process.pid == self.process.pid {
             return Ok(());
         }
-        let target = self.process.with_leader(|leader| leader.credentials()).ok_or(Errno::ESRCH)?;
+        let target = self.process.credentials().ok_or(Errno::ESRCH)?;
         let caller = user.credentials();
         let is_dumpable = self.process.is_dumpable.load(Relaxed);
         let may = caller.may_inspect(&target) && (is_dumpable || caller.has(CAP_SYS_PTRACE));
@@ -282,12 +277,7 @@ impl Tasks {
 
     /// The ids of the threads; the first one is there as long as the process is.
     fn ids(&self) -> Vec<Pid> {
-        let mut ids: Vec<Pid> = self.subject.process.threads().iter().map(|thread| thread.tid()).collect();
-        if !ids.contains(&self.subject.process.pid) && self.subject.check().is_ok() {
-            ids.push(self.subject.process.pid);
-        }
-        ids.sort_unstable();
-        ids
+        if self.subject.check().is_ok() { self.subject.process.thread_ids() } else { Vec::new() }
     }
 }
 

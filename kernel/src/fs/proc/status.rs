@@ -18,7 +18,7 @@ const KIB: usize = 1024;
 
 /// The state of a process or thread as one letter and a word.
 pub(super) fn state(subject: &Subject) -> (char, &'static str) {
-    match subject.own_thread() {
+    match subject.thread() {
         None => ('Z', "zombie"),
         Some(_) if subject.process.signals.lock().stopped_by.is_some() => ('T', "stopped"),
         Some(thread) if thread.state() == State::RUNNABLE => ('R', "running"),

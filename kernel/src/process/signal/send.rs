@@ -7,13 +7,13 @@ use hal::task::Work;
 use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_SIGPENDING;
 use linux_abi::siginfo::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SigInfo};
-use linux_abi::signal::{SaFlags, SigSet, Signal};
+use linux_abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigSet, Signal};
 use linux_abi::wait::{self, Status};
 
 use super::STOP_SIGNALS;
 use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
-use crate::process::{Pid, Process, Times};
+use crate::process::{Pid, Process, Times, exit};
 use crate::scheduler::{self, Thread};
 
 /// Whether the calling thread may send `signal` to `target` (kill(2)); `SIGCONT` may go anywhere in the session.
@@ -27,10 +27,7 @@ pub fn may_signal(target: &Process, signal: Option<Signal>) -> bool {
         return true;
     }
     let credentials = sender.credentials();
-    target.with_leader(|leader| credentials.may_kill(&leader.credentials())).unwrap_or_else(|| {
-        tree::exit_record(target.pid)
-            .is_some_and(|record| credentials.uid.effective == record.uid || credentials.uid.effective == 0)
-    })
+    target.credentials().is_none_or(|target| credentials.may_kill(&target))
 }
 
 /// Sends a signal to a process as a whole.
@@ -41,12 +38,12 @@ pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
     let continued = prepare(process, &mut shared, signal);
     let receiver = choose_receiver(process, signal);
     let is_blocked = receiver.as_ref().is_none_or(|thread| blocks(thread, signal));
-    let is_dropped = shared.actions.ignores(signal) && !is_blocked;
-    if !is_dropped {
+    let effect = effect_of(process, &shared, signal, is_blocked);
+    if effect != Effect::None {
         shared.pending.push(info, limit);
     }
     drop(shared);
-    finish(process, signal, continued, is_dropped, receiver.as_ref().filter(|_| !is_blocked));
+    take_effect(process, receiver.as_ref(), signal, effect, continued);
 }
 
 /// Sends a signal to one thread.
@@ -57,37 +54,61 @@ pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
     let mut shared = process.signals.lock();
     let continued = prepare(process, &mut shared, signal);
     let mut own = user.signals.lock();
-    let is_blocked = own.blocked.contains(signal);
-    let is_dropped = shared.actions.ignores(signal) && !is_blocked;
-    if !is_dropped {
+    let effect = effect_of(process, &shared, signal, own.blocked.contains(signal));
+    if effect != Effect::None {
         own.pending.push(info, limit);
     }
     drop(own);
     drop(shared);
-    finish(process, signal, continued, is_dropped, Some(thread).filter(|_| !is_blocked));
+    take_effect(process, Some(thread), signal, effect, continued);
 }
 
-/// Tells those whom a sent signal concerns: the parent of a continued process, and, unless the signal was dropped, the
-/// thread that may take it now (`receiver`); `SIGKILL` concerns all threads. No lock is held.
-fn finish(
-    process: &Arc<Process>,
-    signal: Signal,
-    continued: bool,
-    is_dropped: bool,
+/// What becomes of a signal when it is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It is dropped.
+    None,
+    /// It waits until it is unblocked.
+    Waits,
+    /// Somebody is to take it.
+    Taken,
+    /// It ends the process, whose threads need not wait for the one that takes it.
+    Fatal,
+}
+
+fn effect_of(process: &Process, shared: &SharedSignals, signal: Signal, is_blocked: bool) -> Effect {
+    if is_blocked {
+        return Effect::Waits;
+    }
+    if shared.actions.ignores(signal) {
+        return Effect::None;
+    }
+    let ends =
+        shared.actions.get(signal).handler == SIG_DFL && signal.default_action() == DefaultAction::Terminate;
+    // Process 1 takes no signal it has not asked for; delivery sees to that. A stopped process ends once it goes on.
+    let is_fatal = ends && process.pid != 1 && shared.stopped_by.is_none();
+    if is_fatal { Effect::Fatal } else { Effect::Taken }
+}
+
+/// The part of sending that needs no lock: tells the parent of a continuation, and whoever is to act on the signal.
+fn take_effect(
+    process: &Process,
     receiver: Option<&Arc<Thread>>,
+    signal: Signal,
+    effect: Effect,
+    continued: bool,
 ) {
     if continued {
         notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
     }
-    if is_dropped {
-        return;
-    }
-    if signal == Signal::SIGKILL {
-        for thread in process.threads() {
-            interrupt(&thread);
+    match effect {
+        Effect::None | Effect::Waits => {}
+        Effect::Fatal => exit::begin_group_exit(process, wait::status_killed(signal, false)),
+        Effect::Taken => {
+            if let Some(thread) = receiver {
+                interrupt(thread);
+            }
         }
-    } else if let Some(thread) = receiver {
-        interrupt(thread);
     }
 }
 
@@ -144,9 +165,8 @@ pub fn notify_parent_of_job_change(process: &Process, code: i32, signal: Signal)
         shared.actions.get(Signal::SIGCHLD).flags & SaFlags::SA_NOCLDSTOP.bits() == 0
     };
     if wants {
-        let uid = process.with_leader(|leader| leader.credentials().uid.real).unwrap_or(0);
-        let info =
-            child_info(Signal::SIGCHLD, process.pid, uid, code, signal.number() as i32, &process.times());
+        let (uid, status) = (process.real_uid(), signal.number() as i32);
+        let info = child_info(Signal::SIGCHLD, process.pid, uid, code, status, &process.times());
         send_to_process(&parent, info);
     }
     parent.child_event.wake_all();

@@ -1,11 +1,10 @@
 //! What the scheduler knows of one thread.
 //!
-//! Every field is an atomic accessed with relaxed ordering: the run queue's lock orders the accesses that matter, and
-//! readers elsewhere (`/proc`) only want a recent value.
+//! Every field is an atomic, accessed with relaxed ordering but for the CPU time: the run queue's lock orders the
+//! accesses that matter, and readers elsewhere (`/proc`) only want a recent value.
 
-use core::sync::atomic::{
-    AtomicBool, AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
-};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use super::policy::{Attributes, Heat, Policy, ema};
 
@@ -27,14 +26,18 @@ pub struct Entity {
     slice_used_ns: AtomicU64,
     /// All run time ever, up to the last charge.
     run_ns: AtomicU64,
-    /// Clock at the last charge while the thread runs; 0 while it does not.
-    running_since_ns: AtomicU64,
+    /// Run time for readers on other CPUs, in one word so that they never see half a charge: the run time while the
+    /// thread does not run; [`RUNNING`] and run time minus clock, modulo 2^63, while it does.
+    account: AtomicU64,
     /// Bit n: may run on CPU n.
     affinity: AtomicU64,
     resets_on_fork: AtomicBool,
     /// Where in a run queue the thread is; [`NOT_QUEUED`] for nowhere.
     place: AtomicU16,
 }
+
+/// The bit of [`Entity::account`] that says that the thread runs.
+const RUNNING: u64 = 1 << 63;
 
 /// The value of [`Entity::place`] for a thread in no run queue.
 pub(super) const NOT_QUEUED: u16 = u16::MAX;
@@ -52,7 +55,7 @@ impl Entity {
             burst_ns: AtomicU64::new(0),
             slice_used_ns: AtomicU64::new(0),
             run_ns: AtomicU64::new(0),
-            running_since_ns: AtomicU64::new(0),
+            account: AtomicU64::new(0),
             affinity: AtomicU64::new(affinity),
             resets_on_fork: AtomicBool::new(false),
             place: AtomicU16::new(NOT_QUEUED),
@@ -140,18 +143,30 @@ impl Entity {
         self.run_ns.load(Relaxed)
     }
 
-    /// CPU time used up to `now_ns`, the present run included.
-    pub fn run_ns_at(&self, now_ns: u64) -> u64 {
-        let since_ns = match self.running_since_ns.load(Relaxed) {
-            0 => now_ns,
-            since_ns => since_ns,
-        };
-        self.run_ns() + now_ns.saturating_sub(since_ns)
+    /// CPU time used up to now, which `clock` tells, the present run included. Never goes back from one call to the
+    /// next.
+    pub fn run_ns_by(&self, clock: impl Fn() -> u64) -> u64 {
+        loop {
+            let account = self.account.load(Acquire);
+            if account & RUNNING == 0 {
+                return account;
+            }
+            let now_ns = clock();
+            // What the account says must have held when the clock was read, or the thread has stopped before that.
+            if self.account.load(Acquire) == account {
+                return account.wrapping_add(now_ns) & !RUNNING;
+            }
+        }
     }
 
     /// Notes that the thread runs and is charged up to `now_ns`, or that it stopped running.
     pub(super) fn set_running_since(&self, now_ns: Option<u64>) {
-        self.running_since_ns.store(now_ns.map_or(0, |now_ns| now_ns.max(1)), Relaxed);
+        let account = match now_ns {
+            Some(now_ns) => self.run_ns().wrapping_sub(now_ns) | RUNNING,
+            None => self.run_ns(),
+        };
+        // Pairs with the loads of a reader, whose clock must not be read before the first or after the second.
+        self.account.store(account, Release);
     }
 
     /// Run time within the present slice.
@@ -231,4 +246,43 @@ impl Entity {
 /// Adds without the cost of an atomic addition: only one CPU at a time writes.
 fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn cpu_time_counts_the_present_run_and_stands_still_after_it() {
+        let entity = Entity::new(Attributes::DEFAULT, 1);
+        assert_eq!(entity.run_ns_by(|| 70), 0);
+        entity.set_running_since(Some(100));
+        assert_eq!(entity.run_ns_by(|| 130), 30);
+        entity.charge(50);
+        entity.set_running_since(Some(150));
+        assert_eq!(entity.run_ns_by(|| 160), 60);
+        entity.charge(20);
+        entity.set_running_since(None);
+        assert_eq!(entity.run_ns_by(|| 900), 70);
+        entity.set_running_since(Some(1_000));
+        assert_eq!(entity.run_ns_by(|| 1_001), 71);
+    }
+
+    #[test]
+    fn a_reader_does_not_count_time_after_a_switch_it_missed() {
+        let entity = Entity::new(Attributes::DEFAULT, 1);
+        entity.set_running_since(Some(100));
+        let looks = Cell::new(0);
+        let clock = || {
+            if looks.replace(1) == 0 {
+                // The thread is switched away from between the look at its account and the one at the clock.
+                entity.charge(10);
+                entity.set_running_since(None);
+            }
+            500
+        };
+        assert_eq!(entity.run_ns_by(clock), 10);
+    }
 }

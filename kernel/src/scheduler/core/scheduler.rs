@@ -194,13 +194,11 @@ impl Scheduler {
 
     /// What the scheduler did and does.
     pub fn stats(&self) -> Stats {
-        let now_ns = hal::time::now_ns();
         let mut stats = Stats { threads_started: self.spawned.load(Relaxed), ..Stats::default() };
         for cpu in CPUS.iter() {
-            let is_busy = cpu.is_busy.load(Relaxed);
             stats.ready += cpu.queued.load(Relaxed);
-            stats.running += usize::from(is_busy);
-            stats.cpus.push(cpu.times.snapshot(now_ns, !is_busy));
+            stats.running += usize::from(cpu.is_busy.load(Relaxed));
+            stats.cpus.push(cpu.times.snapshot(hal::time::now_ns, || !cpu.is_busy.load(Relaxed)));
         }
         stats.context_switches = stats.cpus.iter().map(|cpu| cpu.context_switches).sum();
         stats
@@ -403,7 +401,8 @@ fn choose_next(me: &Current<Thread>, why: Requeue) -> Option<Arc<Thread>> {
         Some(next) => {
             if !cpu.is_busy.load(Relaxed) {
                 cpu.is_busy.store(true, Relaxed);
-                cpu.next_tick_ns.store(now_ns + TICK_NS, Relaxed);
+                // Samples keep to a grid, so that threads that never run for a whole tick are found running too.
+                cpu.next_tick_ns.store((now_ns / TICK_NS + 1) * TICK_NS, Relaxed);
             }
             clock_event::request(cpu.next_tick_ns.load(Relaxed));
             if let Some(at_ns) = queue.next_decision_ns() {
@@ -590,16 +589,16 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
     if me.is_idle() {
         return None;
     }
-    let mut next_tick_ns = cpu.next_tick_ns.load(Relaxed);
-    if now_ns >= next_tick_ns {
-        next_tick_ns = now_ns + TICK_NS;
-        cpu.next_tick_ns.store(next_tick_ns, Relaxed);
-        sample(&me, cpu, now_ns);
-    }
     let mut queue = cpu.queue.lock();
     let ran_ns = queue.charge(me.entity(), now_ns);
     cpu.times.add_busy(ran_ns);
     cpu.publish(&queue);
+    let mut next_tick_ns = cpu.next_tick_ns.load(Relaxed);
+    if now_ns >= next_tick_ns {
+        next_tick_ns = (now_ns / TICK_NS + 1) * TICK_NS;
+        cpu.next_tick_ns.store(next_tick_ns, Relaxed);
+        sample(&me, cpu, now_ns);
+    }
     match queue.next_decision_ns() {
         Some(at_ns) if at_ns <= now_ns => {
             me.task.raise(Work::RESCHEDULE);
@@ -611,7 +610,7 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
 }
 
 /// Looks, from time to time, at what the CPU does: in which mode it is, how loaded the machine is, whether another CPU
-/// could help.
+/// could help. Takes no lock.
 fn sample(me: &Thread, cpu: &Cpu, now_ns: u64) {
     let in_user_mode = hal::irq::interrupted_user();
     me.count_sample(in_user_mode);

@@ -352,7 +352,7 @@ impl Thread {
 
     /// CPU time used, the present run included, in nanoseconds.
     pub fn cpu_time_ns(&self) -> u64 {
-        self.entity.run_ns_at(hal::time::now_ns())
+        self.entity.run_ns_by(hal::time::now_ns)
     }
 
     /// User and system time in nanoseconds; their sum is exact, their proportion is that of the clock samples.
