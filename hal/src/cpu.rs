@@ -83,6 +83,12 @@ pub fn info() -> CpuInfo {
     arch::cpu::info()
 }
 
+/// Returns what programs may know of the CPU's features at their start, `AT_HWCAP` and `AT_HWCAP2`: CPUID leaf 1, EDX; and
+/// bit 1 if they may read and write the FS and GS bases themselves.
+pub fn user_features() -> (u64, u64) {
+    arch::cpu::user_features()
+}
+
 /// Starts the other CPUs; each enters [`Kernel::secondary_boot`](crate::Kernel::secondary_boot). Returns how many CPUs
 /// run in the end. To be called once, by the boot CPU.
 pub fn start_secondaries() -> usize {

@@ -29,6 +29,7 @@ pub mod cpu;
 pub mod io;
 pub mod irq;
 pub mod time;
+pub mod vdso;
 
 pub(crate) mod arch;
 

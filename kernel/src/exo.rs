@@ -115,6 +115,7 @@ pub fn boot(info: BootInfo) {
     syscall::init(); // the table of calls
     process::victims::register(); // who can be ended when memory runs out
     fs::init(); // an empty root
+    process::exec::vdso::init(); // what programs read clocks through
     drivers::init(&line.consoles); // serial console, terminals
     hal::cpu::start_secondaries(); // the other CPUs enter their idle threads
     let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);

@@ -292,3 +292,18 @@ p cred kill
 
 #case cred_capabilities
 p cred capabilities
+
+#case vdso_symbols
+p vdso symbols
+
+#case vdso_agrees
+p vdso agrees
+
+#case vdso_forward timeout=60
+p vdso forward
+
+#case vdso_mappings
+p vdso mappings
+
+#case vdso_auxv
+p vdso auxv

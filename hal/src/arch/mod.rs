@@ -54,7 +54,7 @@
 //!   fn interrupted_user() -> bool         of the interrupt being served
 //!   fn unmask(Irq) -> Result<(), Error>   route to a vector whose handler calls irq::dispatch(irq)
 //! cpu
-//!   fn id() -> CpuId; fn count() -> usize; fn info() -> CpuInfo; fn start_secondaries() -> usize
+//!   fn id() -> CpuId; fn count() -> usize; fn info() -> CpuInfo; fn user_features() -> (u64, u64); fn start_secondaries() -> usize
 //!   fn send_reschedule(CpuId); fn wait_for_interrupt(); fn relax()
 //!   fn relax_irq_off()                    in a spin loop with interrupts off: serves shoot-down requests
 //!   fn random_seed() -> [u8; 32]; fn power_off() -> !; fn reboot() -> !; fn halt() -> !
@@ -63,6 +63,9 @@
 //! time
 //!   fn now_ns() -> u64; fn tsc() -> u64; fn tsc_hz() -> u64; fn set_deadline(Option<u64>); fn busy_wait_ns(u64)
 //!   fn wall_clock_offset_ns() -> u64
+//! vdso
+//!   fn code() -> &'static [u8]; fn functions() -> impl Iterator<Item = Function>
+//!   fn publish_clock(&Frame) -> Result<(), Error>; fn set_wall_clock_offset_ns(u64)
 //! io          unsafe fn read_u8(port: u16) -> u8; write_u8(port, v); _u16; _u32     duty: harmless to memory
 //! console     fn write(&[u8])             polled
 //! backtrace   fn write(&mut dyn fmt::Write) -> fmt::Result

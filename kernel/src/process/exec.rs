@@ -21,7 +21,7 @@ use linux_abi::limits::MAX_ARG_STRLEN;
 use linux_abi::resource::RLIMIT_STACK;
 
 use super::credentials::Credentials;
-use super::{Image, Process, exit, tree};
+use super::{Image, Process, exit, signal, tree};
 use crate::fs::vfs::{Base, Caller, MountOptions, OpenFile, Path};
 use crate::memory::address_space::AddressSpace;
 use crate::random;
@@ -30,6 +30,7 @@ use crate::syscall::Context;
 
 mod loader;
 mod script;
+pub mod vdso;
 
 use loader::Loaded;
 
@@ -231,6 +232,7 @@ fn build_stack(
     is_secure: bool,
 ) -> Result<Start, Errno> {
     let top = space.map_stack(process.limit(RLIMIT_STACK))?;
+    let vdso = vdso::map(space)?;
     let mut strings = Downward { space, at: top - 8 };
     let execfn = strings.put_string(path)?;
     let environment_end = strings.at;
@@ -242,7 +244,12 @@ fn build_stack(
     strings.at &= !15;
     let random_bytes = strings.put(&random::bytes::<16>())?;
 
-    let pairs: Vec<(u64, u64)> = alloc::vec![
+    let (hwcap, hwcap2) = hal::cpu::user_features();
+    let mut pairs: Vec<(u64, u64)> = Vec::with_capacity(21);
+    pairs.extend(vdso.map(|vdso| (auxv::AT_SYSINFO_EHDR, vdso as u64)));
+    pairs.extend([
+        (auxv::AT_MINSIGSTKSZ, signal::frame::max_size() as u64),
+        (auxv::AT_HWCAP, hwcap),
         (auxv::AT_PAGESZ, PAGE_SIZE as u64),
         (auxv::AT_CLKTCK, 100),
         (auxv::AT_PHDR, loaded.phdr_addr as u64),
@@ -257,11 +264,11 @@ fn build_stack(
         (auxv::AT_EGID, u64::from(credentials.gid.effective)),
         (auxv::AT_SECURE, u64::from(is_secure)),
         (auxv::AT_RANDOM, random_bytes as u64),
-        (auxv::AT_HWCAP2, 0),
+        (auxv::AT_HWCAP2, hwcap2),
         (auxv::AT_EXECFN, execfn as u64),
         (auxv::AT_PLATFORM, platform as u64),
         (auxv::AT_NULL, 0),
-    ];
+    ]);
     let auxv: Vec<u8> =
         pairs.iter().flat_map(|&(key, value)| [key, value]).flat_map(u64::to_ne_bytes).collect();
 

@@ -3,9 +3,11 @@
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use hal::sync::Once;
+use hal::sync::{Once, SpinLock};
 use linux_abi::errno::Errno;
 use linux_abi::time::{NSEC_PER_SEC, Timespec};
+
+use crate::lock_order;
 
 hal::machine_static! {
     /// What to add to the monotonic clock to get the time since 1970. Set by the first use.
@@ -34,7 +36,18 @@ pub fn boot_time_s() -> u64 {
 pub fn set(wall_ns: u64) -> Result<(), Errno> {
     let new = wall_ns.checked_sub(hal::time::now_ns()).ok_or(Errno::EINVAL)?;
     offset().store(new, SeqCst);
+    publish();
     Ok(())
+}
+
+/// Tells the code that programs call instead of the kernel.
+pub fn publish() {
+    hal::machine_static! {
+        static PUBLISHING: SpinLock<()> = SpinLock::new(lock_order::LEAF, ());
+    }
+    // Under the lock, so that of two settings the later one is the last that is told.
+    let _publishing = PUBLISHING.lock();
+    hal::vdso::set_wall_clock_offset_ns(offset_ns());
 }
 
 fn offset() -> &'static AtomicU64 {

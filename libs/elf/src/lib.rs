@@ -1,4 +1,5 @@
-//! A bounds-checked reader for ELF64 executables on x86-64: what `execve` must know to load one.
+//! A bounds-checked reader for ELF64 executables on x86-64: what `execve` must know to load one; and a writer of small
+//! shared objects, [`SharedObject`], for the one that the kernel maps into programs itself.
 //!
 //! Pure: the caller reads the file and maps memory; this crate says which bytes to read and what to map.
 //!
@@ -24,6 +25,7 @@ mod error;
 mod header;
 mod load;
 mod program;
+mod shared_object;
 
 pub use error::ElfError;
 pub use header::{HEADER_SIZE, Header, Kind, MAX_TABLE_SIZE};
@@ -32,3 +34,4 @@ pub use program::{
     PATH_MAX, PF_R, PF_W, PF_X, PROGRAM_HEADER_SIZE, PT_DYNAMIC, PT_GNU_PROPERTY, PT_GNU_RELRO, PT_GNU_STACK,
     PT_INTERP, PT_LOAD, PT_NOTE, PT_PHDR, PT_TLS, ProgramHeader, ProgramHeaders, Stack, interpreter_path,
 };
+pub use shared_object::{Function, SharedObject, TooLarge};

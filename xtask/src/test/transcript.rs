@@ -146,6 +146,20 @@ impl Transcript {
         lines.split_off(lines.len().saturating_sub(count)).join("\n")
     }
 
+    /// Returns the answers to the cases `names`, in that order: this transcript's where it has one, else an older one's.
+    pub(super) fn over(mut self, older: &Self, names: impl Iterator<Item = String>) -> Self {
+        self.order.clear();
+        for name in names {
+            if let Some(answer) = older.answers.get(&name).filter(|_| !self.answers.contains_key(&name)) {
+                self.answers.insert(name.clone(), answer.clone());
+            }
+            if self.answers.contains_key(&name) {
+                self.order.push(name);
+            }
+        }
+        self
+    }
+
     /// Returns the transcript of one file of cases as it is kept in `tests/expected`.
     pub(super) fn to_expected(&self, family: &str) -> String {
         let mut text = format!("### {family}\n");
@@ -224,6 +238,17 @@ mod tests {
             "### f\n=== one\n| 1\n--- one status=0\n=== two\n| 2\n--- two status=3\n### end f cases=2\n";
         assert_eq!(transcript.to_expected("f"), expected);
         assert_eq!(Transcript::parse(expected).to_expected("f"), expected);
+    }
+
+    #[test]
+    fn new_answers_stand_beside_old_ones_in_the_order_of_the_file() {
+        let old = Transcript::parse(
+            "=== one\n--- one status=0\n=== gone\n--- gone status=0\n=== two\n--- two status=0",
+        );
+        let new = Transcript::parse("=== two\n--- two status=1\n=== new\n--- new status=2");
+        let names = ["new", "one", "two", "never"].map(str::to_owned);
+        let text = "### f\n=== new\n--- new status=2\n=== one\n--- one status=0\n=== two\n--- two status=1\n### end f cases=3\n";
+        assert_eq!(new.over(&old, names.into_iter()).to_expected("f"), text);
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(crate) fn count() -> usize {
     machine().cpus.len()
 }
 
+pub(crate) fn user_features() -> (u64, u64) {
+    (0, 0)
+}
+
 pub(crate) fn info() -> CpuInfo {
     let text = |s: &str| arrayvec::ArrayString::from(s).unwrap_or_default();
     CpuInfo {

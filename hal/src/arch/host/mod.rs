@@ -30,5 +30,6 @@ mod program;
 pub(crate) mod task;
 pub(crate) mod time;
 pub(crate) mod user;
+pub(crate) mod vdso;
 
 pub(crate) use machine::{StaticKey, machine};

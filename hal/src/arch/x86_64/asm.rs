@@ -5,13 +5,14 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 
 use super::area::CpuArea;
-use super::{boot, kernel_map};
+use super::{boot, kernel_map, tables, vdso};
 use crate::task::{USER_CS, USER_SS};
 
 global_asm!(
     include_str!("asm/boot.s"),
     include_str!("asm/user_copy.s"),
     include_str!("asm/entry.s"),
+    include_str!("asm/vdso.s"),
     TO_PHYSICAL = const kernel_map::IMAGE_BASE.wrapping_neg(),
     DIRECT_INDEX = const kernel_map::DIRECT_BASE >> 39 & 511,
     EARLY_STACK = const boot::EARLY_STACK,
@@ -20,6 +21,14 @@ global_asm!(
     AREA_TASK = const offset_of!(CpuArea, task),
     USER_CS = const USER_CS,
     USER_SS = const USER_SS,
+    VDSO_CODE_OFFSET = const crate::vdso::CODE_OFFSET,
+    VDSO_CPU_SELECTOR = const tables::CPU_NUMBER_SELECTOR,
+    VDSO_SEQUENCE = const vdso::SEQUENCE,
+    VDSO_IS_COUNTER = const vdso::IS_COUNTER,
+    VDSO_BASE_TICKS = const vdso::BASE_TICKS,
+    VDSO_BASE_NS = const vdso::BASE_NS,
+    VDSO_FACTOR = const vdso::FACTOR,
+    VDSO_WALL_OFFSET = const vdso::WALL_OFFSET,
 );
 
 /// What a user access in one word answers: the value, and 1 in `fault` if there was none.
@@ -48,6 +57,13 @@ unsafe extern "C" {
     pub(super) safe static hal_trampoline_entry: u8;
     pub(super) safe static hal_secondary_stack: AtomicUsize;
     pub(super) safe static hal_secondary_entry: u8;
+
+    pub(super) safe static hal_vdso_start: u8;
+    pub(super) safe static hal_vdso_clock_gettime: u8;
+    pub(super) safe static hal_vdso_gettimeofday: u8;
+    pub(super) safe static hal_vdso_time: u8;
+    pub(super) safe static hal_vdso_getcpu: u8;
+    pub(super) safe static hal_vdso_end: u8;
 
     pub(super) safe static hal_syscall_entry: u8;
     pub(super) safe static hal_interrupt_stubs: u8;

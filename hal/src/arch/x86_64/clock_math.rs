@@ -16,6 +16,11 @@ impl Scale {
         Scale(if factor > u64::MAX as u128 { u64::MAX } else { factor as u64 })
     }
 
+    /// The factor itself.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Converts a number of ticks; saturates.
     #[inline(always)]
     pub(crate) const fn apply(self, ticks: u64) -> u64 {

@@ -22,6 +22,11 @@ pub(crate) fn id() -> CpuId {
     CpuId::new(area::id())
 }
 
+pub(crate) fn user_features() -> (u64, u64) {
+    let features = features::get();
+    (features.basic_d.into(), u64::from(features.fsgsbase) << 1)
+}
+
 #[inline(always)]
 pub(crate) fn count() -> usize {
     COUNT.load(Ordering::Relaxed)

@@ -18,6 +18,8 @@ pub(super) enum Below {
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     pub(super) below: Below,
+    /// CPUID leaf 1, EDX, which programs are told.
+    pub(super) basic_d: u32,
     pub(super) smep: bool,
     pub(super) smap: bool,
     pub(super) umip: bool,
@@ -50,7 +52,7 @@ fn detect() -> Features {
         if number <= limit { cpuid(number, subleaf) } else { [0; 4] }
     };
     let bit = |word: u32, number: u32| word & 1 << number != 0;
-    let [_, _, basic_c, _] = leaf(1, 0);
+    let [_, _, basic_c, basic_d] = leaf(1, 0);
     let [_, extended_b, extended_c, extended_d] = leaf(7, 0);
     let [_, _, _, amd_d] = leaf(0x8000_0001, 0);
     let [_, _, _, power_d] = leaf(0x8000_0007, 0);
@@ -58,6 +60,7 @@ fn detect() -> Features {
     let xsave = bit(basic_c, 26);
     Features {
         below: below(bit(basic_c, 31)),
+        basic_d,
         smep: bit(extended_b, 7),
         smap: bit(extended_b, 20),
         umip: bit(extended_c, 2),

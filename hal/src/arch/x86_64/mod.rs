@@ -126,3 +126,5 @@ pub(crate) mod task;
 pub(crate) mod time;
 #[cfg(target_os = "none")]
 pub(crate) mod user;
+#[cfg(target_os = "none")]
+pub(crate) mod vdso;

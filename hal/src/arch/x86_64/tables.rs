@@ -17,13 +17,18 @@ use crate::task::{USER_CS, USER_SS};
 /// Selector of kernel code; kernel data follows.
 pub(super) const KERNEL_CS: u64 = 0x10;
 const TSS_SELECTOR: u16 = 0x40;
+/// Selector of a segment whose limit is the CPU's number: user mode can ask for it.
+pub(super) const CPU_NUMBER_SELECTOR: u16 = 0x53;
+/// Read-only data that user mode may look at, limit in bytes.
+const CPU_NUMBER_SEGMENT: u64 = 0x0040_f100_0000_0000;
 
 /// SYSRET takes SS from 8 and CS from 16 above this.
 pub(super) const SYSRET_BASE: u64 = 0x23;
 const _: () = assert!(SYSRET_BASE + 8 == USER_SS && SYSRET_BASE + 16 == USER_CS);
 
-/// Segment descriptors: null, unused, kernel code and data, unused (32-bit user code), user data, user code, unused, TSS.
-pub(super) type Gdt = [u64; 10];
+/// Segment descriptors: null, unused, kernel code and data, unused (32-bit user code), user data, user code, unused, TSS,
+/// CPU number.
+pub(super) type Gdt = [u64; 11];
 
 const SEGMENTS: [u64; 7] =
     [0, 0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff];
@@ -75,6 +80,9 @@ pub(super) fn load(area: &'static CpuArea, ist: [usize; IST_STACKS]) {
     gdt[..SEGMENTS.len()].copy_from_slice(&SEGMENTS);
     gdt[usize::from(TSS_SELECTOR) / 8] = low;
     gdt[usize::from(TSS_SELECTOR) / 8 + 1] = base >> 32;
+    // At most 64 CPUs: the number fits into the low part of the limit.
+    gdt[usize::from(CPU_NUMBER_SELECTOR) / 8] =
+        CPU_NUMBER_SEGMENT | u64::from(area.id.load(Ordering::Relaxed) & 0xffff);
 
     let pointer = DescriptorTablePointer {
         limit: (size_of::<Gdt>() - 1) as u16,

@@ -133,6 +133,13 @@ unsafe fn publish(slot: usize, clock: Clock) {
     CURRENT.store(place, Ordering::Release);
 }
 
+/// Tells the code that programs call what the clock is. Called by the boot CPU alone, with interrupts off.
+pub(super) fn publish_to_programs() {
+    let clock = clock();
+    let is_counter = SOURCE.load(Ordering::Relaxed) == SOURCE_TSC;
+    super::vdso::update(is_counter, clock.base_ticks, clock.base_ns, clock.to_ns.bits());
+}
+
 fn make_clock(base_ticks: u64, base_ns: u64, hz: u64) -> Clock {
     Clock { base_ticks, base_ns, to_ns: Scale::new(hz, SECOND_NS), to_ticks: Scale::new(SECOND_NS, hz) }
 }
@@ -306,6 +313,7 @@ fn refine() {
         let now_ns = clock.base_ns + clock.to_ns.apply(now.saturating_sub(clock.base_ticks));
         // SAFETY: the second slot, once.
         unsafe { publish(1, make_clock(now, now_ns, better)) };
+        publish_to_programs();
     }
     TSC_HZ.store(better, Ordering::Relaxed);
 }

@@ -11,6 +11,8 @@ use super::vma::STACK_GUARD_GAP;
 
 const MMAP_RANDOM_PAGES: u64 = 1 << 28;
 const STACK_RANDOM_PAGES: u64 = 1 << 22;
+/// Room above the stack, in bytes, for what else a program finds at its start.
+const ROOM_ABOVE_STACK: usize = 2 << 20;
 /// What the stack may be shifted by at most, in bytes.
 const STACK_RANDOM_MAX: usize = STACK_RANDOM_PAGES as usize * PAGE_SIZE;
 
@@ -23,6 +25,8 @@ pub(super) struct Layout {
     pub(super) pie_base: usize,
     /// End of the stack.
     pub(super) stack_top: usize,
+    /// Where, in bytes above the stack, things are put.
+    pub(super) above_stack: usize,
     pub(super) start_brk: usize,
     pub(super) brk: usize,
     /// An address in the main stack.
@@ -39,11 +43,12 @@ impl Layout {
             bytes.copy_from_slice(&random[i * 8..i * 8 + 8]);
             (u64::from_ne_bytes(bytes) % bound) as usize * PAGE_SIZE
         };
-        let gap = STACK_LIMIT as usize + STACK_RANDOM_MAX + STACK_GUARD_GAP;
+        let gap = STACK_LIMIT as usize + STACK_RANDOM_MAX + STACK_GUARD_GAP + ROOM_ABOVE_STACK;
         Self {
             mmap_base: USER_END - gap - number(0, MMAP_RANDOM_PAGES),
             pie_base: page_floor(USER_END / 3 * 2) + number(1, MMAP_RANDOM_PAGES),
-            stack_top: USER_END - number(2, STACK_RANDOM_PAGES),
+            stack_top: USER_END - ROOM_ABOVE_STACK - number(2, STACK_RANDOM_PAGES),
+            above_stack: number(3, (ROOM_ABOVE_STACK / PAGE_SIZE) as u64),
             ..Self::default()
         }
     }

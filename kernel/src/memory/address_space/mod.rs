@@ -137,6 +137,16 @@ impl AddressSpace {
         start.checked_next_multiple_of(align).ok_or(Errno::ENOMEM)
     }
 
+    /// Returns a free address for `len` bytes, as a rule above the stack.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn find_above_stack(&self, len: usize) -> Result<usize, Errno> {
+        let mut mm = self.mm.lock();
+        let hint = (mm.layout.stack_top + mm.layout.above_stack).min(hal::USER_END.saturating_sub(len));
+        mm.place(Place::Hint(hint), len)
+    }
+
     /// Maps pages of a program to a fixed range, private, replacing what is there: an object from a byte offset on, or
     /// zeroes.
     ///

@@ -91,6 +91,12 @@ pub fn push(
     Ok(())
 }
 
+/// The most that [`push`] takes of a stack, bytes (`AT_MINSIGSTKSZ`).
+pub fn max_size() -> usize {
+    let alignment = 63 + 15;
+    (task::fpu_frame_size() + size_of::<RtSigframe>() + alignment).next_multiple_of(16)
+}
+
 /// Direction, resume and trap flag: a handler starts without them.
 const HANDLER_CLEARS: u64 = 1 << 10 | 1 << 16 | 1 << 8;
 /// The flags a program may set through a signal frame: the arithmetic ones, TF, DF, AC, RF.
