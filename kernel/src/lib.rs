@@ -28,6 +28,14 @@ pub mod init;
 pub mod power;
 pub mod uts;
 
+#[cfg(not(target_os = "none"))]
+pub mod sim;
+
+/// The examples of INTERFACES.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../../INTERFACES.md")]
+mod interfaces {}
+
 mod exo;
 
 pub use exo::{Exo, boot};

@@ -75,8 +75,6 @@ pub const EXTENDED_ATTRIBUTES: LockRank = LockRank::new(352, "extended attribute
 pub const DEVICES: LockRank = LockRank::new(356, "devices");
 /// Types of file systems.
 pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
-/// Ends of a pipe.
-pub const PIPE_ENDS: LockRank = LockRank::new(364, "pipe ends");
 /// What a program wants of a file watched by epoll.
 pub const EPOLL_WISH: LockRank = LockRank::new(366, "epoll wish");
 /// Counter of an eventfd.
@@ -95,8 +93,6 @@ pub const THREADS: LockRank = LockRank::new(500, "threads");
 pub const THREAD_NAME: LockRank = LockRank::new(505, "thread name");
 /// A bucket of waiting threads (futex): threads are woken under it. Two: the lower index first.
 pub const FUTEX_BUCKET: LockRank = LockRank::nesting(510, "futex bucket");
-/// A bucket of futex waiters. Two: by address.
-pub const FUTEX: LockRank = LockRank::nesting(510, "futex");
 /// The list of address spaces: held for a look only.
 pub const ADDRESS_SPACES: LockRank = LockRank::new(590, "address spaces");
 /// The pages of one file: a page fault takes it, so only the allocators come after.

@@ -6,7 +6,7 @@ use linux_abi::signal::{KernelSigaction, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, Si
 use linux_abi::time::Timespec;
 
 use super::{Args, Context, SyscallError};
-use crate::process::signal::{UNBLOCKABLE, delivery};
+use crate::process::signal::delivery;
 
 /// The one size of a signal set there is.
 const SET_SIZE: usize = size_of::<SigSet>();
@@ -22,7 +22,7 @@ pub(super) fn rt_sigaction(cx: &Context, args: &Args) -> Result<usize, SyscallEr
     }
     let new = if new_in.is_null() { None } else { Some(new_in.read()?) };
     let signal = Signal::new(args.uint(0)).ok_or(Errno::EINVAL)?;
-    if new.is_some() && UNBLOCKABLE.contains(signal) {
+    if new.is_some() && SigSet::UNBLOCKABLE.contains(signal) {
         return Err(Errno::EINVAL);
     }
 
@@ -123,7 +123,7 @@ pub(super) fn rt_sigtimedwait(cx: &Context, args: &Args) -> Result<usize, Syscal
     if args.size(3) != SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let wanted = set_in.read()?.difference(UNBLOCKABLE);
+    let wanted = set_in.read()?.difference(SigSet::UNBLOCKABLE);
     let deadline = if timeout_in.is_null() {
         None
     } else {
@@ -170,7 +170,7 @@ fn wait_for_wanted(
 
 /// Replaces the thread's mask and looks again at what is pending.
 pub(super) fn set_blocked(cx: &Context, blocked: SigSet) {
-    cx.user().signals.lock().blocked = blocked.difference(UNBLOCKABLE);
+    cx.user().signals.lock().blocked = blocked.difference(SigSet::UNBLOCKABLE);
     delivery::recompute_work(cx.thread(), cx.user());
 }
 

@@ -47,7 +47,7 @@ pub(super) struct MemoryInode {
 
 impl MemoryInode {
     /// Makes a file about the memory of `subject`.
-    pub(super) fn new(common: Common, subject: &Subject, view: View) -> Arc<dyn Inode> {
+    pub(super) fn inode(common: Common, subject: &Subject, view: View) -> Arc<dyn Inode> {
         Arc::new(Self { common, subject: subject.clone(), view })
     }
 }

@@ -20,7 +20,7 @@ impl Actions {
 
     /// Replaces the action for `signal` and returns the old one. The mask never holds SIGKILL or SIGSTOP.
     pub fn set(&mut self, signal: Signal, mut action: KernelSigaction) -> KernelSigaction {
-        action.mask = action.mask.difference(super::UNBLOCKABLE);
+        action.mask = action.mask.difference(SigSet::UNBLOCKABLE);
         action.flags &= SaFlags::KNOWN.bits();
         core::mem::replace(&mut self.0[signal.index()], action)
     }

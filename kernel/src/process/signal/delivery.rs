@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use hal::task::{UserRegs, Work};
 use linux_abi::errno::Errno;
 use linux_abi::siginfo::SigInfo;
-use linux_abi::signal::{DefaultAction, KernelSigaction, SIG_DFL, SIG_IGN, SaFlags, Signal};
+use linux_abi::signal::{DefaultAction, KernelSigaction, SIG_DFL, SIG_IGN, SaFlags, SigSet, Signal};
 use linux_abi::wait;
 
-use super::{STOP_SIGNALS, UNBLOCKABLE, frame, send};
+use super::{frame, send};
 use crate::process::{Process, UserThread, exit, tree};
 use crate::scheduler::{self, Thread};
 use crate::syscall::{self, Restart};
@@ -127,7 +127,7 @@ fn is_kernel_fault(info: &SigInfo) -> bool {
 /// the signal was taken undoes it, and terminal stops do not touch orphaned groups: nobody there could set them going
 /// again.
 fn stop(process: &Process, signal: Signal) -> bool {
-    debug_assert!(STOP_SIGNALS.contains(signal));
+    debug_assert!(SigSet::STOP.contains(signal));
     let is_orphaned = signal != Signal::SIGSTOP && tree::is_orphaned(process.group_id());
     let mut shared = process.signals.lock();
     let still_holds = core::mem::take(&mut shared.stop_taken);
@@ -203,5 +203,5 @@ fn run_handler(
     if action.flags & SaFlags::SA_NODEFER.bits() == 0 {
         own.blocked.insert(signal);
     }
-    own.blocked = own.blocked.difference(UNBLOCKABLE);
+    own.blocked = own.blocked.difference(SigSet::UNBLOCKABLE);
 }

@@ -13,12 +13,3 @@ pub mod send;
 pub use actions::Actions;
 pub use pending::PendingSignals;
 pub use send::{force_fault, may_signal, send_to_group, send_to_process, send_to_thread};
-
-use linux_abi::signal::{SigSet, Signal};
-
-/// The signals that stop a process, and that `SIGCONT` cancels.
-pub const STOP_SIGNALS: SigSet =
-    SigSet::of(&[Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]);
-
-/// The signals no program can block, catch or ignore.
-pub const UNBLOCKABLE: SigSet = SigSet::of(&[Signal::SIGKILL, Signal::SIGSTOP]);

@@ -10,7 +10,6 @@ use linux_abi::siginfo::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_
 use linux_abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigSet, Signal};
 use linux_abi::wait::{self, Status};
 
-use super::STOP_SIGNALS;
 use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
 use crate::process::{Pid, Process, Times, exit};
@@ -201,11 +200,11 @@ pub fn signal_from(number: i32) -> Option<Signal> {
 /// stopped process going even if they are blocked or ignored. Answers whether the parent is to be told of a
 /// continuation, which must wait until the locks are free.
 fn prepare(process: &Process, shared: &mut SharedSignals, signal: Signal) -> bool {
-    if STOP_SIGNALS.contains(signal) {
+    if SigSet::STOP.contains(signal) {
         remove_pending(process, shared, SigSet::of(&[Signal::SIGCONT]));
     } else if signal == Signal::SIGCONT || signal == Signal::SIGKILL {
         if signal == Signal::SIGCONT {
-            remove_pending(process, shared, STOP_SIGNALS);
+            remove_pending(process, shared, SigSet::STOP);
         }
         shared.stop_report = None;
         shared.stop_taken = false;

@@ -1,6 +1,6 @@
 //! Waiting for events: queues of sleeping threads, and many queues at once for poll(2) and its kin.
 //!
-//! ```ignore
+//! ```text
 //! // The waiter looks at its condition under the lock that guards it:
 //! let byte = self.readers.wait_interruptible(|| self.buffer.lock().pop())?;
 //! // The waker makes the condition true, then wakes:
