@@ -127,7 +127,7 @@ dd if=/dev/zero of=f bs=1000 count=3 2>&1 | head -2; (printf abc; usleep 50000; 
 fallocate -l 100000 f; stat -c '%s %b' f; fallocate -o 100000 -l 1 f; stat -c %s f; fallocate -l 0 f; echo $?
 
 #case mkfifo_and_mknod
-mkfifo p q; stat -c '%F %a' p; mkfifo p; echo $?; mkfifo -m 640 r; stat -c %a r; mknod c c 1 3; mknod b b 7 0; mknod s p; stat -c '%n %F %t:%T' c b s; echo lost >c; cat c; mknod c c 1 5; echo $?; mknod x z; echo $?; head -c 4 </dev/zero | od -An -tx1; mknod z c 1 5; head -c 3 z | od -An -tx1; mknod bad c 250 9; cat bad; echo $?
+mkfifo p q; stat -c '%F %a' p; mkfifo p; echo $?; mkfifo -m 640 r; stat -c %a r; mknod c c 1 3; mknod b b 7 0; mknod s p; stat -c '%n %F %t:%T' c b s; echo lost >c; cat c; mknod c c 1 5; echo $?; mknod x z; echo $?; head -c 4 </dev/zero | od -An -tx1; mknod z c 1 5; head -c 3 z | od -An -tx1; mknod bad c 200 9; cat bad; echo $?; mknod worse b 200 9; cat worse; echo $?; mknod pts c 136 999; cat pts; echo $?
 
 #case df_shape
 mkdir m; mount -t tmpfs -o size=4M none m; df -k m; df -h m | tail -1; dd if=/dev/zero of=m/f bs=1M count=1 2>/dev/null; df -k m | tail -1; df -m m | tail -1; df -i m | tail -1 | awk '{print NF, $NF}'; rm m/f; df -P m | tail -1; umount m; df none; echo $?

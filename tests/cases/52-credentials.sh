@@ -73,3 +73,6 @@ start-stop-daemon -S -c nobody:shared -x /bin/id
 
 #case passwd_tools
 mkpasswd -m sha512 -S saltsalt pw; id -gn; id -Gn user; mkpasswd -m des -S ab x
+
+#case who_logged_in
+cat /proc/self/loginuid; echo; cat /proc/self/sessionid; echo; ls -l /proc/self/loginuid /proc/self/sessionid | cut -c1-10; sh -c 'echo 1000 >/proc/self/loginuid; cat /proc/$$/loginuid /proc/self/loginuid; echo; [ $(cat /proc/self/sessionid) -lt 1000 ] && echo a session; echo 5 >/proc/1/loginuid; echo 7x >/proc/self/loginuid; su user -c "cat /proc/self/loginuid; echo; echo 1001 >/proc/self/loginuid; cat /proc/self/loginuid; echo"; echo 4294967295 >/proc/self/loginuid; cat /proc/self/sessionid; echo; su other -c "echo 1001 >/proc/self/loginuid; cat /proc/self/loginuid"; echo; cat /proc/self/loginuid'; echo; cat /proc/self/loginuid; echo; logname; echo x >/proc/self/sessionid

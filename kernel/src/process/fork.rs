@@ -162,6 +162,7 @@ fn new_process(cx: &Context, pid: Pid, request: &Request) -> Result<Process, Err
     child.exit_signal.store(request.exit_signal, Ordering::Relaxed);
     child.is_dumpable.store(parent.is_dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
     child.oom_score_adj.store(parent.oom_score_adj.load(Ordering::Relaxed), Ordering::Relaxed);
+    child.login.copy(&parent.login);
     child.personality.store(parent.personality.load(Ordering::Relaxed), Ordering::Relaxed);
     Ok(child)
 }

@@ -25,6 +25,7 @@ pub mod exit;
 pub mod faults;
 pub mod fork;
 pub mod limits;
+pub mod login;
 pub mod signal;
 pub mod start;
 mod thread_group;

@@ -11,6 +11,7 @@ use linux_abi::signal::Signal;
 
 use super::credentials::Credentials;
 use super::limits::Limits;
+use super::login::Login;
 use super::signal::{Actions, PendingSignals};
 use super::{Pid, UserThread};
 use crate::fs::vfs::Path;
@@ -148,6 +149,8 @@ pub struct Process {
     pub parent_death_signal: AtomicI32,
     /// `oom_score_adj`, -1000 to 1000.
     pub oom_score_adj: AtomicI32,
+    /// Who logged in.
+    pub login: Login,
     /// Personality (personality(2)).
     pub personality: AtomicU64,
     /// Number of threads that have not ended. Written under the lock of `threads`.
@@ -196,6 +199,7 @@ impl Process {
             exit_signal: AtomicI32::new(Signal::SIGCHLD.number() as i32),
             parent_death_signal: AtomicI32::new(0),
             oom_score_adj: AtomicI32::new(0),
+            login: Login::new(),
             personality: AtomicU64::new(0),
             live_threads: AtomicUsize::new(0),
             remains: SpinLock::new(lock_order::PROCESS_LINKS, None),

@@ -24,6 +24,8 @@ use crate::lock_order;
 use crate::scheduler::wait::{PollTable, WaitQueue};
 use crate::uio::{Sink, Source};
 
+/// Major number of masters.
+pub const MASTER_MAJOR: u32 = 128;
 /// Major number of slaves.
 pub const SLAVE_MAJOR: u32 = 136;
 /// Most pseudo-terminals at one time (`/proc/sys/kernel/pty/max`).
@@ -104,10 +106,9 @@ pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
 /// Opens slave `index` (`/dev/pts/N`).
 ///
 /// # Errors
-/// - `ENXIO`: there is no such pair.
-/// - `EIO`: it is locked, or its master has been closed.
+/// `EIO`: there is no such pair, it is locked, or its master has been closed.
 pub fn open_slave(index: usize, without_controlling: bool) -> Result<Arc<SlaveFile>, Errno> {
-    let master = find(index).ok_or(Errno::ENXIO)?;
+    let master = find(index).ok_or(Errno::EIO)?;
     if master.pair.is_locked.load(Ordering::Acquire) || master.slave.is_hung_up() {
         return Err(Errno::EIO);
     }

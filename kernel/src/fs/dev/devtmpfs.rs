@@ -34,7 +34,7 @@ fn populate(empty: Arc<Tmpfs>) -> Result<Arc<Tmpfs>, Errno> {
             kind: NodeKind::CharDevice(device.number),
             permissions: device.permissions,
             uid: 0,
-            gid: device.gid,
+            gid: 0,
         };
         root.create(device.name.as_bytes(), &node)?;
     }

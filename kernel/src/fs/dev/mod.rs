@@ -30,8 +30,6 @@ const TERMINAL_MAJOR: u32 = 4;
 const FIRST_SERIAL: u32 = 64;
 /// Major number of the alternate terminal devices: `tty`, `console`, `ptmx`.
 const ALTERNATE_MAJOR: u32 = 5;
-/// Group that may use serial lines: `dialout` in most distributions.
-const DIALOUT: u32 = 20;
 
 /// A device that exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,8 +40,6 @@ pub(super) struct Device {
     pub(super) number: DeviceNumber,
     /// Permissions of its node.
     pub(super) permissions: u32,
-    /// Group of its node.
-    pub(super) gid: u32,
     /// Name of its class in `/sys/class`.
     pub(super) class: &'static str,
 }
@@ -65,15 +61,13 @@ pub(super) fn all() -> Vec<Device> {
         name: name.into(),
         number: DeviceNumber::new(major, minor),
         permissions,
-        gid: 0,
         class,
     });
     let ports =
         (0..serial::PORT_COUNT).filter(|&index| serial::terminal(index).is_some()).map(|index| Device {
             name: alloc::format!("ttyS{index}"),
             number: DeviceNumber::new(TERMINAL_MAJOR, FIRST_SERIAL + index as u32),
-            permissions: 0o660,
-            gid: DIALOUT,
+            permissions: 0o600,
             class: "tty",
         });
     fixed.chain(ports).collect()
@@ -93,7 +87,7 @@ impl Driver for Opener {
 /// Registers the drivers of all character devices. Called once, at boot.
 pub(super) fn register_drivers() {
     const SERIAL_MINORS: Range<u32> = FIRST_SERIAL..FIRST_SERIAL + serial::PORT_COUNT as u32;
-    let rows: [(u32, Range<u32>, &'static str, OpenDevice); 11] = [
+    let rows: [(u32, Range<u32>, &'static str, OpenDevice); 12] = [
         (MEMORY_MAJOR, 3..4, "mem", |_, _| Ok(Arc::new(memory::Null))),
         (MEMORY_MAJOR, 5..6, "mem", |_, _| Ok(Arc::new(memory::Zero))),
         (MEMORY_MAJOR, 7..8, "mem", |_, _| Ok(Arc::new(memory::Full))),
@@ -104,6 +98,8 @@ pub(super) fn register_drivers() {
         (ALTERNATE_MAJOR, 0..1, "/dev/tty", |_, _| terminal::open_controlling()),
         (ALTERNATE_MAJOR, 1..2, "/dev/console", |_, _| terminal::open_console()),
         (ALTERNATE_MAJOR, 2..3, "/dev/ptmx", |_, _| terminal::open_master()),
+        // Masters have no nodes: they come from ptmx.
+        (pty::MASTER_MAJOR, 0..pty::MAX as u32, "ptm", |_, _| Err(Errno::EIO)),
         (pty::SLAVE_MAJOR, 0..pty::MAX as u32, "pts", terminal::open_slave),
     ];
     for (major, minors, name, open) in rows {

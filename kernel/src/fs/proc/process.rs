@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering::Relaxed;
 
-use linux_abi::cap::{CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
+use linux_abi::cap::{CAP_AUDIT_CONTROL, CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
 
 use super::descriptors::Descriptors;
@@ -20,6 +20,7 @@ use crate::fs::vfs::{
     DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget, Metadata, Mount,
     Path,
 };
+use crate::process::login::NOBODY;
 use crate::process::{Pid, Process, tree};
 use crate::scheduler;
 use crate::scheduler::Thread;
@@ -143,7 +144,7 @@ const fn memory(
 }
 
 /// What is in the directory of a process; in that of a thread is the same but for the first.
-static ENTRIES: [Entry<Subject>; 26] = [
+static ENTRIES: [Entry<Subject>; 28] = [
     Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
     Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
     Entry::new("fdinfo", 0o555, Content::Other(FileType::Directory, Descriptors::infos)),
@@ -170,6 +171,8 @@ static ENTRIES: [Entry<Subject>; 26] = [
     Entry::text("cgroup", 0o444, status::cgroup),
     Entry::text("oom_score", 0o444, status::oom_score),
     Entry::setting("oom_score_adj", show_oom_adjustment, store_oom_adjustment),
+    Entry::setting("loginuid", show_login, store_login),
+    Entry::text("sessionid", 0o444, show_login_session),
 ];
 
 fn show_name(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
@@ -206,6 +209,31 @@ fn store_oom_adjustment(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
         return Err(Errno::EACCES);
     }
     subject.process.oom_score_adj.store(score, Relaxed);
+    Ok(())
+}
+
+fn show_login(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    let _ = write!(text, "{}", subject.process.login.uid());
+    Ok(())
+}
+
+fn show_login_session(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    let _ = write!(text, "{}", subject.process.login.session());
+    Ok(())
+}
+
+/// Notes who logged in: a process for itself; to change it later takes a capability.
+fn store_login(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
+    let caller = scheduler::current();
+    let user = caller.user.as_ref().filter(|user| user.process.pid == subject.process.pid);
+    let user = user.ok_or(Errno::EPERM)?;
+    let text = core::str::from_utf8(value).map_err(|_| Errno::EINVAL)?;
+    let uid = text.strip_suffix('\n').unwrap_or(text).parse().map_err(|_| Errno::EINVAL)?;
+    let login = &subject.process.login;
+    if login.uid() != NOBODY && !user.credentials().has(CAP_AUDIT_CONTROL) {
+        return Err(Errno::EPERM);
+    }
+    login.set(uid);
     Ok(())
 }
 

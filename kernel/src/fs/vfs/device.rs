@@ -90,13 +90,13 @@ pub fn write_devices(out: &mut dyn fmt::Write) -> fmt::Result {
         [(DeviceClass::Char, "Character devices:\n"), (DeviceClass::Block, "\nBlock devices:\n")]
     {
         out.write_str(title)?;
-        let mut rows: Vec<(u32, &'static str)> = Vec::new();
+        let mut rows: Vec<(u32, u32, &'static str)> = Vec::new();
         for known in DRIVERS.read().iter().filter(|known| known.class == class) {
-            rows.push((known.major, known.name));
+            rows.push((known.major, known.minors.start, known.name));
         }
         rows.sort_unstable();
-        rows.dedup();
-        for (major, name) in rows {
+        rows.dedup_by_key(|row| (row.0, row.2));
+        for (major, _, name) in rows {
             writeln!(out, "{major:3} {name}")?;
         }
     }
