@@ -29,9 +29,11 @@
 //! paging
 //!   fn kernel_root_entry(index: usize) -> u64             index 256..512: the shared kernel half
 //!   unsafe fn load_root(PhysAddr)         CR3; duty: a root with the kernel half, alive until the next load
+//!   fn load_kernel_root()                 CR3; a root without a user half
 //!   fn invalidate_page(page: usize); fn invalidate_all()  on this CPU
 //!   fn shootdown(CpuMask, pages: &[usize])                on others, until done; no pages = all. Interrupts may be on or
 //!                                         off; while waiting serve the other CPUs' requests (two may wait for each other)
+//!   fn ask_to_leave(CpuMask, root: PhysAddr)              the same way: each calls paging::leave_unused(root)
 //! task
 //!   struct Context                        stack and saved registers of a task; interior mutability, owned via Task::on_cpu
 //!     fn new(stack_bytes) -> Result<Context, Error>       first switch to it calls task::start(left), interrupts off

@@ -11,6 +11,7 @@
 //! 5. An entry never has both `WRITE` and `COPY_ON_WRITE`.
 //! 6. What leaves a table goes into a [`TlbFlush`], which keeps it until no CPU can have the translation cached.
 //! 7. The root and all below live as long as a [`SpaceRef`]; a CPU that has the space loaded holds one.
+//!    A CPU whose task has no space keeps the last one loaded; it gives it up when the [`PageTable`] goes.
 //!
 //! Only 4 KiB pages so far: a block of a larger order is refused with `Unsupported`.
 //!
@@ -29,7 +30,7 @@ pub use range::ForkMode;
 pub use space::SpaceRef;
 pub use table::PageTable;
 
-pub(crate) use space::{CpuMask, activate, loaded};
+pub(crate) use space::{CpuMask, activate, leave_unused, loaded};
 
 #[cfg(not(target_os = "none"))]
 pub(crate) use entry::{Entry, Table, index as table_index};

@@ -163,3 +163,23 @@ pub(crate) fn activate(space: &SpaceRef) {
         old.cpus.fetch_and(!me, Ordering::SeqCst);
     }
 }
+
+/// Loads the kernel's own root on this CPU if it has the space of this root loaded and its task does not use it. To be
+/// called with interrupts off, by somebody who keeps the space alive: what was loaded is not the last handle.
+pub(crate) fn leave_unused(root: PhysAddr) {
+    let slot = &LOADED.get().0;
+    let loaded = slot.load(Ordering::Relaxed).cast_const();
+    if loaded.is_null() {
+        return;
+    }
+    // SAFETY: the slot owns a count of this `Arc`, and only this CPU changes the slot.
+    let space = unsafe { &*loaded };
+    if space.root.phys() != root || crate::task::current_uses(root) {
+        return;
+    }
+    arch::paging::load_kernel_root();
+    slot.store(core::ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: the slot owned this count, and has been overwritten.
+    let space = unsafe { Arc::from_raw(loaded) };
+    space.cpus.fetch_and(!(1 << crate::cpu::id().index()), Ordering::SeqCst);
+}

@@ -1,6 +1,7 @@
 //! One user address space's table: single pages.
 
 use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, is_page_aligned};
+use crate::arch;
 use crate::error::Error;
 use crate::frame::Frame;
 
@@ -9,10 +10,23 @@ use super::flags::PageFlags;
 use super::flush::TlbFlush;
 use super::space::SpaceRef;
 
-/// The right to change one address space's mappings. Dropping it leaves the mappings to the last [`SpaceRef`].
+/// The right to change one address space's mappings. Dropping it leaves the mappings to the tasks that use the space;
+/// CPUs that have it loaded only because nothing else was needed since give it up, so that its memory is free as soon
+/// as no task uses it.
 #[derive(Debug)]
 pub struct PageTable {
     pub(super) space: SpaceRef,
+}
+
+impl Drop for PageTable {
+    fn drop(&mut self) {
+        let root = self.space.root();
+        crate::irq::disabled(|| super::leave_unused(root));
+        let others = self.space.other_cpus();
+        if !others.is_empty() {
+            arch::paging::ask_to_leave(others, root);
+        }
+    }
 }
 
 impl PageTable {
@@ -24,7 +38,7 @@ impl PageTable {
         Ok(Self { space: SpaceRef::new()? })
     }
 
-    /// Returns the handle by which CPUs load the space.
+    /// Returns the handle by which tasks and CPUs use the space.
     pub fn space(&self) -> SpaceRef {
         self.space.clone()
     }

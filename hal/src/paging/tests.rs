@@ -6,7 +6,8 @@ use super::*;
 use crate::addr::{FrameNumber, PAGE_SIZE, USER_END};
 use crate::cpu::CpuId;
 use crate::sim::{self, Machine, TlbEvent};
-use crate::test_kernel::{FREED, frame};
+use crate::task::{Current, HasTask, adopt_boot, current};
+use crate::test_kernel::{FREED, TestThread, frame};
 use crate::user;
 
 const PAGE: usize = 0x40_0000;
@@ -326,15 +327,34 @@ fn many_pages_become_one_full_flush_and_frames_go_in_batches() {
     assert!(machine.tlb_log().len() < 2 * 32 + 3);
 }
 
+/// Makes the calling code a thread that uses a table's space.
+fn current_thread_in(table: &PageTable) -> Current<TestThread> {
+    adopt_boot(TestThread::new);
+    let thread = current::<TestThread>();
+    thread.task().set_space(Some(table.space()));
+    thread
+}
+
 #[test]
-fn a_loaded_space_outlives_its_table() {
+fn a_space_outlives_its_table_as_long_as_a_task_uses_it() {
     let (table, number) = one_page(4);
-    sim::set_space(&table.space());
+    let thread = current_thread_in(&table);
     drop(table);
     assert_eq!(user::load_u32(PAGE), Ok(0x0404_0404));
     assert!(freed().is_empty());
-    sim::set_space(&PageTable::new().unwrap().space());
+    thread.task().set_space(Some(PageTable::new().unwrap().space()));
     assert!(freed().contains(&number));
+}
+
+#[test]
+fn a_space_that_is_only_loaded_goes_with_its_table() {
+    let (table, number) = one_page(4);
+    let thread = current_thread_in(&table);
+    thread.task().set_space(None);
+    assert_eq!(user::load_u32(PAGE), Ok(0x0404_0404));
+    drop(table);
+    assert!(freed().contains(&number));
+    assert!(user::load_u32(PAGE).is_err());
 }
 
 #[test]

@@ -22,6 +22,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+use crate::addr::PhysAddr;
 use crate::arch;
 use crate::error::Error;
 use crate::paging::{self, SpaceRef};
@@ -353,6 +354,18 @@ fn current_task() -> &'static Task {
     // SAFETY: the CPU owns a reference of the current thread, hence its task, as long as this code runs; callers do not
     // keep the result.
     unsafe { &*task }
+}
+
+/// Tells whether the current task uses the address space with this root. To be called with interrupts off.
+pub(crate) fn current_uses(root: PhysAddr) -> bool {
+    let task = arch::task::current_task();
+    if task.is_null() {
+        return false;
+    }
+    // SAFETY: the CPU owns a reference of the task that it runs.
+    let space = unsafe { (*task).space.get() };
+    // SAFETY: this CPU runs the task, hence owns the field; with interrupts off nobody changes it meanwhile.
+    unsafe { &*space }.as_ref().is_some_and(|space| space.root() == root)
 }
 
 /// Makes what this CPU has been running since boot into a thread; usually the CPU's idle thread.

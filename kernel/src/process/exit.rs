@@ -58,6 +58,8 @@ fn release_current() {
     let process = &user.process;
 
     release_user_memory(user);
+    // The last thread's end frees the memory; no CPU may seem to use it then.
+    thread.task.set_space(None);
     let is_leader = thread.tid() == process.pid;
     if is_leader {
         release_vfork_parent(process);
@@ -124,9 +126,8 @@ fn finish_process(process: &Arc<Process>, last: &Thread) {
     drop((leader, gone));
 }
 
-/// Takes the address space off the CPU, then lets go of it.
+/// Lets go of the address space.
 fn leave_address_space(process: &Process) {
-    scheduler::current().task.set_space(None);
     let space = process.set_address_space(None);
     if let Some(space) = &space {
         process.note_peak_of(space);

@@ -22,6 +22,12 @@ pub(crate) unsafe fn load_root(root: PhysAddr) {
     tlb.clear();
 }
 
+/// Loads no root: every user access faults.
+pub(crate) fn load_kernel_root() {
+    // SAFETY: it has no duty here.
+    unsafe { load_root(PhysAddr::new(0)) };
+}
+
 pub(crate) fn invalidate_page(page: usize) {
     forget(current_cpu(), &[page]);
     log(TlbEvent::Page { cpu: current_cpu(), page });
@@ -43,6 +49,9 @@ pub(crate) fn shootdown(targets: CpuMask, pages: &[usize]) {
         pages: pages.to_vec(),
     });
 }
+
+/// Does nothing: a simulated CPU cannot be interrupted. It gives the space up when it loads the next one.
+pub(crate) fn ask_to_leave(_targets: CpuMask, _root: PhysAddr) {}
 
 fn forget(cpu: CpuId, pages: &[usize]) {
     let mut tlb = lock(&machine().cpus[cpu.index()].tlb);

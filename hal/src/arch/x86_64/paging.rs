@@ -8,7 +8,7 @@ use x86_64::structures::paging::PhysFrame;
 use super::kernel_map;
 use crate::addr::PhysAddr;
 
-pub(crate) use super::shootdown::shootdown;
+pub(crate) use super::shootdown::{ask_to_leave, shootdown};
 
 pub(crate) fn kernel_root_entry(index: usize) -> u64 {
     kernel_map::root_entry(index)
@@ -26,7 +26,7 @@ pub(crate) unsafe fn load_root(root: PhysAddr) {
 }
 
 /// Loads the kernel's own root, which has no user half.
-pub(super) fn load_kernel_root() {
+pub(crate) fn load_kernel_root() {
     // SAFETY: it has the kernel half and lives for ever.
     unsafe { load_root(PhysAddr::new(kernel_map::root_phys())) };
 }

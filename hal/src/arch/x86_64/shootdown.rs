@@ -7,13 +7,16 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{apic, area, irq, paging};
+use crate::addr::PhysAddr;
 use crate::cpu::CpuId;
-use crate::paging::CpuMask;
+use crate::paging::{CpuMask, leave_unused};
 
 /// Pages in one request; more are a request for all.
 const MAX_PAGES: usize = 32;
 /// A request for all pages.
 const ALL: usize = usize::MAX;
+/// A request to load another root unless the current task uses this one, which stands in place of the first page.
+const LEAVE: usize = usize::MAX - 1;
 
 /// What a CPU asks of the others.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ impl Request {
     fn obey(&self) {
         match self.count.load(Ordering::Relaxed) {
             ALL => paging::invalidate_all(),
+            LEAVE => leave_unused(PhysAddr::new(self.pages[0].load(Ordering::Relaxed) as u64)),
             count => self.pages[..count]
                 .iter()
                 .for_each(|page| paging::invalidate_page(page.load(Ordering::Relaxed))),
@@ -47,9 +51,22 @@ impl Request {
 
 /// Drops translations of pages on other CPUs; no pages means all. Returns when it is done.
 pub(crate) fn shootdown(targets: CpuMask, pages: &[usize]) {
-    let me = area::this();
+    area::this().shootdown.fill(pages);
+    ask(targets);
+}
+
+/// Asks other CPUs to load the kernel's root if they have this one loaded and their task does not use it. The caller
+/// keeps the space alive. Returns when it is done.
+pub(crate) fn ask_to_leave(targets: CpuMask, root: PhysAddr) {
+    let request = &area::this().shootdown;
+    request.pages[0].store(root.get() as usize, Ordering::Relaxed);
+    request.count.store(LEAVE, Ordering::Relaxed);
+    ask(targets);
+}
+
+/// Has other CPUs obey this CPU's request, and waits until they have.
+fn ask(targets: CpuMask) {
     let bit = 1 << area::id();
-    me.shootdown.fill(pages);
     for target in targets.iter() {
         // Release: the request is complete. Pairs with the acquire in `serve`.
         if area::of(target).shootdown_from.fetch_or(bit, Ordering::AcqRel) == 0 {
