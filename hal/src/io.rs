@@ -1,7 +1,7 @@
 //! Ports of the x86 I/O space, claimed before use.
 //!
-//! Ports that can break memory safety (DMA controllers, PCI configuration, the interrupt controllers) are never handed
-//! out; the back-end owns them.
+//! Ports that can break memory safety (DMA controllers, PCI configuration, the interrupt controllers) or stop the machine
+//! (power management, the mask of NMIs) are never handed out; the back-end owns them.
 
 use core::ops::Range;
 
@@ -12,8 +12,10 @@ use crate::sync::{LockRank, SpinLockIrq};
 /// Claimed ranges at one time.
 const MAX_CLAIMS: usize = 32;
 
-/// Ranges that drivers may not have: DMA, interrupt controllers and timers, ELCR, PCI configuration.
-const RESERVED: &[Range<u32>] = &[0..0x60, 0x80..0x90, 0xa0..0xa2, 0xc0..0xe0, 0x4d0..0x4d2, 0xcf8..0xd00];
+/// Ranges that drivers may not have: DMA, interrupt controllers and timers, CMOS and NMI mask, ELCR, PCI configuration.
+/// The back-end adds those of the firmware and of power management, where the machine says that they are.
+const RESERVED: &[Range<u32>] =
+    &[0..0x60, 0x61..0x62, 0x70..0x78, 0x80..0x90, 0xa0..0xa2, 0xc0..0xe0, 0x4d0..0x4d2, 0xcf8..0xd00];
 
 const RANK: LockRank = LockRank::new(u16::MAX - 1, "hal port claims");
 
@@ -42,7 +44,7 @@ impl Ports {
             return Err(Error::OutOfRange);
         }
         let meets = |other: &Range<u32>| other.start < wanted.end && wanted.start < other.end;
-        if RESERVED.iter().any(meets) {
+        if RESERVED.iter().any(meets) || arch::io::is_reserved(&wanted) {
             return Err(Error::Unsupported);
         }
         let mut claims = CLAIMS.lock();
@@ -104,5 +106,32 @@ impl Drop for Ports {
         if let Some(i) = claims.iter().position(|&(base, len)| (base, len) == (self.base, self.len)) {
             claims.swap_remove(i);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_claimed_once_until_it_is_given_back() {
+        let ports = Ports::claim(0x3f8, 8).unwrap();
+        assert_eq!(Ports::claim(0x3ff, 1).unwrap_err(), Error::InUse);
+        assert_eq!(Ports::claim(0x3f0, 9).unwrap_err(), Error::InUse);
+        let next = Ports::claim(0x400, 4).unwrap();
+        drop(ports);
+        let _again = Ports::claim(0x3f8, 8).unwrap();
+        drop(next);
+    }
+
+    #[test]
+    fn ports_of_the_machine_are_refused() {
+        for (base, len) in
+            [(0x20, 2), (0x40, 4), (0x61, 1), (0x70, 2), (0x68, 16), (0xa1, 1), (0xcf8, 4), (0xd, 0xff00)]
+        {
+            assert_eq!(Ports::claim(base, len).unwrap_err(), Error::Unsupported, "{base:#x}");
+        }
+        assert_eq!(Ports::claim(0x3f8, 0).unwrap_err(), Error::OutOfRange);
+        assert_eq!(Ports::claim(0xffff, 2).unwrap_err(), Error::OutOfRange);
     }
 }

@@ -15,6 +15,9 @@ const MAX_TABLE: usize = 4 << 20;
 /// I/O APICs kept.
 pub(crate) const MAX_IO_APICS: usize = 8;
 
+/// Ranges of ports of the fixed hardware.
+pub(crate) const MAX_PORTS: usize = 1 + 8 + 11;
+
 /// A register as a Generic Address Structure gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Register {
@@ -67,6 +70,8 @@ pub(crate) struct Acpi {
     pub(crate) soft_off: Option<(u8, u8)>,
     /// Reset register and the value that resets.
     pub(crate) reset: Option<(Register, u8)>,
+    /// Ports of the fixed hardware, which are nobody else's: first and number.
+    pub(crate) ports: ArrayVec<(u16, u16), MAX_PORTS>,
     /// CMOS index of the century, 0 if there is none.
     pub(crate) century: u8,
     /// The machine has an 8042 keyboard controller, as far as the firmware says.
@@ -170,6 +175,7 @@ impl Acpi {
             let timer = extended(208).or(port(76).map(Register::Port));
             self.pm_timer = timer.map(|timer| (timer, flags & 1 << 8 != 0));
         }
+        self.read_ports(fadt);
         if flags & 1 << 10 != 0
             && let (Some(register), Some(&value)) = (extended(116), fadt.get(128))
         {
@@ -183,6 +189,34 @@ impl Acpi {
             let boot = u16::from_le_bytes([low, high]);
             self.has_8042 = boot & 1 << 1 != 0;
             self.no_cmos = boot & 1 << 5 != 0;
+        }
+    }
+}
+
+/// Places of the fixed hardware's registers in the FADT: address, and length in bytes.
+const BLOCKS: [(usize, usize); 8] =
+    [(56, 88), (60, 88), (64, 89), (68, 89), (72, 90), (76, 91), (80, 92), (84, 93)];
+/// Places of the same as Generic Address Structures, of sleep control and status, and of the reset register.
+const EXTENDED_BLOCKS: [usize; 11] = [116, 148, 160, 172, 184, 196, 208, 220, 232, 244, 256];
+
+impl Acpi {
+    /// Notes the ports of the fixed hardware. On machines without it the tables hold zeroes.
+    fn read_ports(&mut self, fadt: &[u8]) {
+        // The port that calls the firmware: a command and its data.
+        let firmware = u32_at(fadt, 48).map(|port| (port, 2));
+        let old =
+            BLOCKS.iter().filter_map(|&(addr, len)| Some((u32_at(fadt, addr)?, (*fadt.get(len)?).into())));
+        let new = EXTENDED_BLOCKS.iter().filter_map(|&at| match generic_address(fadt, at)? {
+            // Its second byte is the width in bits.
+            Register::Port(port) => Some((port.into(), u16::from(fadt[at + 1]).div_ceil(8))),
+            Register::Memory(_) => None,
+        });
+        for (port, len) in firmware.into_iter().chain(old).chain(new) {
+            let Ok(port) = u16::try_from(port) else { continue };
+            if port != 0 && len != 0 && !self.ports.contains(&(port, len)) {
+                // What a second table has beyond the usual ones is left out.
+                let _ = self.ports.try_push((port, len));
+            }
         }
     }
 }

@@ -50,8 +50,11 @@ fn fadt(dsdt: u32) -> Vec<u8> {
     let mut body = vec![0; 244 - 36 + 24];
     let mut put = |at: usize, bytes: &[u8]| body[at - 36..at - 36 + bytes.len()].copy_from_slice(bytes);
     put(40, &dsdt.to_le_bytes());
+    put(48, &0xb2u32.to_le_bytes());
     put(64, &0x604u32.to_le_bytes());
     put(76, &0x608u32.to_le_bytes());
+    put(80, &0x1_0000u32.to_le_bytes());
+    put(88, &[4, 2, 1, 4, 16]);
     put(108, &[0x32]);
     put(109, &[2, 0]);
     put(112, &(1u32 << 10 | 1 << 8).to_le_bytes());
@@ -103,6 +106,7 @@ fn check(acpi: &Acpi) {
     assert_eq!(acpi.pm1_control, [Some(Register::Port(0x604)), None]);
     assert_eq!(acpi.soft_off, Some((5, 1)));
     assert_eq!(acpi.reset, Some((Register::Port(0xcf9), 0x0f)));
+    assert_eq!(acpi.ports.as_slice(), [(0xb2, 2), (0x604, 2), (0x608, 4), (0xcf9, 1)]);
     assert_eq!((acpi.century, acpi.has_8042, acpi.no_cmos), (0x32, true, false));
 }
 

@@ -37,8 +37,8 @@ pub(super) struct CpuArea {
     pub(super) interrupts: AtomicU32,
     /// Whether the interrupt being handled came from user mode.
     pub(super) interrupted_user: AtomicU32,
-    /// Whether the CPU has reported for work.
-    pub(super) is_running: AtomicU32,
+    /// Whether the CPU has reported for work, or will find that it came too late.
+    pub(super) presence: AtomicU32,
     /// Whose floating-point state the registers hold.
     pub(super) fpu_owner: AtomicPtr<Context>,
     /// The deadline of the one-shot timer in nanoseconds, `u64::MAX` if there is none.
@@ -55,6 +55,13 @@ pub(super) struct CpuArea {
 
 // SAFETY: all fields are atomics except `gdt`, which only its own CPU writes, in `tables::load`, before anybody reads it.
 unsafe impl Sync for CpuArea {}
+
+/// Presence of a CPU: it has not come yet, or has stopped.
+pub(super) const ABSENT: u32 = 0;
+/// It works.
+pub(super) const RUNNING: u32 = 1;
+/// It was waited for in vain.
+pub(super) const GIVEN_UP: u32 = 2;
 
 /// The areas by CPU number; null beyond the last.
 static AREAS: [AtomicPtr<CpuArea>; MAX_CPUS] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
@@ -74,6 +81,18 @@ impl CpuArea {
         // Release: whoever finds the area finds it complete.
         AREAS[id].store(place, Ordering::Release);
         area
+    }
+
+    /// Tells whether the CPU works.
+    pub(super) fn is_running(&self) -> bool {
+        // Acquire: what it did before it reported is visible.
+        self.presence.load(Ordering::Acquire) == RUNNING
+    }
+
+    /// Changes the presence of a CPU that is absent; answers whether nobody has done so before.
+    pub(super) fn decide(&self, presence: u32) -> bool {
+        // Release: see `is_running`.
+        self.presence.compare_exchange(ABSENT, presence, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Makes this the area of the CPU that runs this.

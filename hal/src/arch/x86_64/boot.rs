@@ -211,7 +211,7 @@ fn make_areas(free: &mut MemoryMap, acpi: &Acpi) -> Option<()> {
         let area = unsafe { CpuArea::create(place.cast(), id, offset) };
         area.apic_id.store(*apic_id, Ordering::Relaxed);
         if id == 0 {
-            area.is_running.store(1, Ordering::Relaxed);
+            area.presence.store(super::area::RUNNING, Ordering::Relaxed);
             area.install();
         }
     }

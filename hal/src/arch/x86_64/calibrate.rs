@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::acpi::Register;
-use super::clock_math::{extend, frequency};
+use super::clock_math::{confirm, extend, frequency};
 use super::features::{self, Below};
 use super::registers::{cpuid, tsc};
 use super::{io, mmio::Mmio};
@@ -114,6 +114,16 @@ impl Reference {
     /// Returns the frequency of the time stamp counter between two samples less than a turn apart.
     pub(super) fn tsc_hz(self, start: Sample, end: Sample) -> Option<u64> {
         frequency(end.tsc.wrapping_sub(start.tsc), self.ticks_between(start, end), self.hz())
+    }
+
+    /// Measures the time stamp counter from `start` on, over at least a fraction of a second, `1 / part`; `None` if the
+    /// reference does not move.
+    pub(super) fn measure(self, start: Sample, part: u64) -> Option<u64> {
+        let over = |start| self.tsc_hz(start, self.wait(start, part)?);
+        let first = over(start)?;
+        // A short counter turns while a hypervisor runs something else.
+        let may_have_turned = self.bits() < 24;
+        Some(if may_have_turned { confirm(first, || over(self.sample())) } else { first })
     }
 
     /// Waits until at least a fraction of a second, `1 / part`, has passed since a sample; `None` if the reference does

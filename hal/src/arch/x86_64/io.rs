@@ -1,6 +1,12 @@
 //! Port instructions.
 
+use core::ops::Range;
+
 use x86_64::structures::port::{PortRead, PortWrite};
+
+pub(crate) fn is_reserved(range: &Range<u32>) -> bool {
+    super::power::has_ports(range)
+}
 
 macro_rules! access {
     ($($read:ident $write:ident $type:ty;)*) => {$(

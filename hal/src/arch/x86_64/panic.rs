@@ -68,7 +68,7 @@ fn stop_others() {
     STOPPING.store(true, Ordering::Release);
     let others = || {
         let all = (0..cpu::count().min(MAX_CPUS)).filter(|&id| id != area::id()).map(crate::cpu::CpuId::new);
-        all.map(area::of).filter(|other| other.is_running.load(Ordering::Relaxed) != 0)
+        all.map(area::of).filter(|other| other.is_running())
     };
     for other in others() {
         apic::send(other.apic_id.load(Ordering::Relaxed), apic::Message::Stop);
@@ -83,7 +83,7 @@ fn stop_others() {
 /// Stops this CPU, because another one has panicked.
 pub(super) fn stop() -> ! {
     irq::disable();
-    area::this().is_running.store(0, Ordering::Relaxed);
+    area::this().presence.store(area::ABSENT, Ordering::Relaxed);
     cpu::halt()
 }
 

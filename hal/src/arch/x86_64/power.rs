@@ -1,6 +1,10 @@
 //! Switching the machine off, and resetting it.
 
-use super::acpi::{Acpi, Register};
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use super::acpi::{Acpi, MAX_PORTS, Register};
 use super::mmio::Mmio;
 use super::{boot, cpu, io, time};
 use crate::sync::Once;
@@ -19,6 +23,7 @@ struct Machine {
     soft_off: Option<(u8, u8)>,
     reset: Option<(Target, u8)>,
     has_8042: bool,
+    ports: ArrayVec<(u16, u16), MAX_PORTS>,
 }
 
 static MACHINE: Once<Machine> = Once::new();
@@ -69,9 +74,19 @@ pub(super) fn init(acpi: &Acpi) {
         soft_off: acpi.soft_off,
         reset: acpi.reset.and_then(|(register, value)| Some((target(register)?, value))),
         has_8042: acpi.has_8042,
+        ports: acpi.ports.clone(),
     };
     // Nothing set it before.
     drop(MACHINE.set(machine));
+}
+
+/// Tells whether a range of ports meets those by which the firmware is called, the machine switched off or reset.
+pub(super) fn has_ports(range: &Range<u32>) -> bool {
+    let ports = MACHINE.get().map_or(&[][..], |machine| &machine.ports);
+    ports
+        .iter()
+        .map(|&(first, len)| (u32::from(first), u32::from(first) + u32::from(len)))
+        .any(|(start, end)| start < range.end && range.start < end)
 }
 
 /// Switches the machine off.

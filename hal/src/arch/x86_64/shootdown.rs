@@ -86,7 +86,7 @@ fn ask(targets: CpuMask) {
 pub(super) fn shootdown_kernel(pages: &[usize]) {
     let me = area::id();
     let others = crate::cpu::all()
-        .filter(|cpu| cpu.index() != me && area::of(*cpu).is_running.load(Ordering::Acquire) != 0)
+        .filter(|cpu| cpu.index() != me && area::of(*cpu).is_running())
         .fold(0, |mask, cpu: CpuId| mask | 1 << cpu.index());
     if others != 0 {
         shootdown(CpuMask(others), pages);

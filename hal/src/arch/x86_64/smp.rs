@@ -32,6 +32,8 @@ static EXCEPTION_STACKS: [AtomicUsize; IST_STACKS] = [const { AtomicUsize::new(0
 const INIT_NS: u64 = 10_000;
 const REPEAT_NS: u64 = 1_000_000;
 const GIVE_UP_NS: u64 = 200_000_000;
+/// Nanoseconds until a CPU that has taken its stack and does not report is given up.
+const LOST_NS: u64 = 10_000_000_000;
 
 /// Names the frame for the first instructions; below 1 MiB.
 pub(super) fn set_trampoline(frame: FrameNumber) {
@@ -66,6 +68,10 @@ pub(crate) fn start_secondaries() -> usize {
                             EarlyConsole,
                             "smp: the CPU with APIC number {apic_id} does not start: {error}"
                         );
+                        // It may still come, and has the next one's number and stacks.
+                        if error == Error::InUse {
+                            break;
+                        }
                     }
                 }
             }
@@ -126,7 +132,7 @@ fn start(id: CpuId, apic_id: u32, page: u8) -> Result<(), Error> {
     apic::send(apic_id, apic::Message::Startup(page));
     let begin = time::now_ns();
     let mut has_repeated = false;
-    while area.is_running.load(Ordering::Acquire) == 0 {
+    while !area.is_running() {
         let waited = time::now_ns() - begin;
         if waited > REPEAT_NS && !has_repeated {
             apic::send(apic_id, apic::Message::Startup(page));
@@ -134,6 +140,9 @@ fn start(id: CpuId, apic_id: u32, page: u8) -> Result<(), Error> {
         }
         if waited > GIVE_UP_NS && asm::hal_secondary_stack.swap(0, Ordering::Relaxed) != 0 {
             return Err(Error::Unsupported);
+        }
+        if waited > LOST_NS && area.decide(area::GIVEN_UP) {
+            return Err(Error::InUse);
         }
         cpu::relax();
     }
@@ -149,6 +158,8 @@ extern "C" fn hal_secondary_start() -> ! {
     setup::cpu(area, [0, 1, 2, 3].map(|i: usize| EXCEPTION_STACKS[i].load(Ordering::Relaxed)));
     super::task::use_boot_stack(area.boot_stack_top.load(Ordering::Relaxed));
     apic::init_cpu();
-    area.is_running.store(1, Ordering::Release);
+    if !area.decide(area::RUNNING) {
+        cpu::halt();
+    }
     bound::secondary_boot()
 }

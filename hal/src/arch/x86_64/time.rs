@@ -165,9 +165,8 @@ pub(super) fn init(acpi: &Acpi) {
     let measurement = unsafe { *MEASUREMENT.reference.get() };
     let hz = calibrate::told_tsc_hz().or_else(|| {
         let (reference, start) = measurement?;
-        let end = reference.wait(start, FIRST_PART)?;
         MEASUREMENT.is_refined.store(reference.bits() < 24, Ordering::Relaxed);
-        reference.tsc_hz(start, end)
+        reference.measure(start, FIRST_PART)
     });
     let hz = hz.unwrap_or_else(|| {
         let _ = writeln!(EarlyConsole, "time: the frequency of the time stamp counter is unknown");
