@@ -2,7 +2,6 @@
 //!
 //! Each check counts as one test. A check that fails does not keep the others from being run.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -10,8 +9,8 @@ use anyhow::Result;
 
 use crate::packages::{self, Need};
 use crate::test::{self, Totals};
-use crate::toolchain::{Choice, Toolchain, clean};
-use crate::{build, cmd, licences, paths, qemu, simd, tidy};
+use crate::toolchain::{Choice, Toolchain, host_cargo};
+use crate::{build, cmd, licences, qemu, simd, syscalls, tidy};
 
 /// What the user asked of `ci`.
 #[derive(clap::Args)]
@@ -32,18 +31,19 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     };
 
     check("tools", &mut tools);
-    check("format", &mut || cmd::run_quietly(cargo("fmt").args(["--all", "--check"])));
+    check("format", &mut || cmd::run_quietly(host_cargo("fmt").args(["--all", "--check"])));
     check("tidy", &mut || tidy::check().map(|figures| println!("{figures}")));
     check("licences and duplicates", &mut licences::check);
     check("clippy", &mut || {
-        let mut clippy = cargo("clippy");
+        let mut clippy = host_cargo("clippy");
         cmd::run_quietly(clippy.args(["--workspace", "--all-targets", "--locked", "--", "-Dwarnings"]))
     });
     check("documentation", &mut || {
-        let mut doc = cargo("doc");
+        let mut doc = host_cargo("doc");
         doc.args(["--workspace", "--no-deps", "--document-private-items", "--locked"]);
         cmd::run_quietly(doc.env("RUSTDOCFLAGS", "-Dwarnings -Arustdoc::private_intra_doc_links"))
     });
+    check("the page of system calls", &mut syscalls::check);
     check("clippy for the bare machine", &mut || {
         let toolchain = Toolchain::find(args.toolchain)?;
         let mut clippy = build::cargo(&toolchain, "clippy")?;
@@ -67,7 +67,7 @@ fn tools() -> Result<()> {
     ])?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         let works =
-            cmd::output(cargo(subcommand).arg("--version")).is_ok_and(|output| output.status.success());
+            cmd::output(host_cargo(subcommand).arg("--version")).is_ok_and(|output| output.status.success());
         if works {
             continue;
         }
@@ -80,12 +80,4 @@ fn tools() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Returns cargo for this host.
-fn cargo(subcommand: &str) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = clean(Path::new(&cargo));
-    command.current_dir(paths::root()).arg(subcommand);
-    command
 }

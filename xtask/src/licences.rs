@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::toolchain::clean;
+use crate::toolchain::host_cargo;
 use crate::{cmd, paths};
 
 /// What `deny.toml` says.
@@ -26,20 +25,8 @@ pub(crate) fn check() -> Result<()> {
     let path = paths::root().join("deny.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let policy = parse_policy(&text)?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut tree = clean(Path::new(&cargo));
-    tree.current_dir(paths::root());
-    tree.args([
-        "tree",
-        "--workspace",
-        "--locked",
-        "--target",
-        "all",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}|{l}",
-    ]);
+    let mut tree = host_cargo("tree");
+    tree.args(["--workspace", "--locked", "--target", "all", "--prefix", "none", "--format", "{p}|{l}"]);
     let violations = violations(&policy, &cmd::capture(&mut tree)?);
     if !violations.is_empty() {
         bail!("{}", violations.join("\n"));

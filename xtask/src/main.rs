@@ -19,6 +19,7 @@ mod scratch;
 mod session;
 mod simd;
 mod symbols;
+mod syscalls;
 mod sysroot;
 mod terminal;
 mod test;
@@ -63,6 +64,8 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write `docs/syscalls.md`: which system calls work.
+    Syscalls,
     /// Check the rules of the source tree that no compiler checks.
     Tidy,
 }
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::main(&args),
         Command::Bench(what) => bench::main(&what).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::main(&args),
+        Command::Syscalls => syscalls::main().map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),
     })
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::packages::{self, Need};
+use crate::paths;
 use crate::{cmd, sysroot};
 
 /// The kernel's target: no operating system, no vector registers.
@@ -144,6 +145,14 @@ impl Toolchain {
             description: format!("Debian's {}", version.trim()),
         })
     }
+}
+
+/// Returns cargo with a subcommand, in the workspace, for this host.
+pub(crate) fn host_cargo(subcommand: &str) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = clean(Path::new(&cargo));
+    command.current_dir(paths::root()).arg(subcommand);
+    command
 }
 
 /// Returns a command without the variables by which a caller's environment would change what is built.

@@ -156,16 +156,7 @@ fn read_attr(addr: usize) -> Result<SchedAttr, Errno> {
     let mut attr = SchedAttr::new_zeroed();
     let known = size.min(size_of::<SchedAttr>());
     hal::user::copy_in(&mut attr.as_mut_bytes()[..known], addr)?;
-    let mut rest = [0; 64];
-    let mut at = known;
-    while at < size {
-        let len = (size - at).min(rest.len());
-        hal::user::copy_in(&mut rest[..len], addr.wrapping_add(at))?;
-        if rest[..len].iter().any(|&byte| byte != 0) {
-            return Err(Errno::E2BIG);
-        }
-        at += len;
-    }
+    super::args::check_zeroed_tail(addr, known, size)?;
     Ok(attr)
 }
 

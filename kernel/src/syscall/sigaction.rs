@@ -6,7 +6,7 @@ use linux_abi::signal::{KernelSigaction, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, Si
 use linux_abi::time::Timespec;
 
 use super::{Args, Context, SyscallError};
-use crate::process::signal::delivery;
+use crate::process::signal::{delivery, send};
 
 /// The one size of a signal set there is.
 const SET_SIZE: usize = size_of::<SigSet>();
@@ -33,8 +33,7 @@ pub(super) fn rt_sigaction(cx: &Context, args: &Args) -> Result<usize, SyscallEr
                 let old = shared.actions.set(signal, new);
                 if shared.actions.ignores(signal) {
                     // POSIX: setting a pending signal to "ignore" discards it.
-                    shared.pending.remove(SigSet::of(&[signal]));
-                    cx.user().signals.lock().pending.remove(SigSet::of(&[signal]));
+                    send::remove_pending(cx.process(), &mut shared, SigSet::of(&[signal]));
                 }
                 old
             }

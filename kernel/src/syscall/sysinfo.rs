@@ -4,6 +4,7 @@ use linux_abi::sysinfo::Sysinfo;
 use linux_abi::time::Tms;
 
 use super::{Args, Context, SyscallError};
+use crate::memory::page_cache;
 use crate::memory::physical::buddy_allocator;
 use crate::process::tree;
 use crate::scheduler::{self, SCHEDULER};
@@ -21,6 +22,7 @@ pub(super) fn sysinfo(_cx: &Context, args: &Args) -> Result<usize, SyscallError>
         loads,
         totalram: buddy_allocator::total_bytes() as u64,
         freeram: buddy_allocator::free_bytes() as u64,
+        sharedram: page_cache::cached_bytes() as u64,
         procs: tree::lock().thread_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,
         ..Sysinfo::default()

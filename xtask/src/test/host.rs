@@ -1,38 +1,36 @@
 //! The tests that run on this host: `cargo nextest` if it is installed, else `cargo test`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use super::Totals;
-use crate::toolchain::clean;
-use crate::{cmd, packages, paths};
+use crate::toolchain::host_cargo;
+use crate::{cmd, packages};
 
 /// Runs the workspace's tests, those in documentation included, and counts them.
 pub(super) fn run(filter: Option<&str>) -> Result<Totals> {
     let mut totals = Totals::default();
     if has_nextest() {
         cmd::progress("running the host tests (cargo nextest)");
-        let mut command = cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"]);
+        let mut command = cargo("nextest", &["run", "--workspace", "--no-fail-fast", "--no-tests=pass"]);
         command.args(["--status-level", "fail", "--final-status-level", "none", "--show-progress", "none"]);
         totals += count(command.args(filter), parse_nextest)?;
         cmd::progress("running the tests in the documentation");
-        let mut command = cargo(&["test", "--workspace", "--doc", "--no-fail-fast", "--quiet"]);
+        let mut command = cargo("test", &["--workspace", "--doc", "--no-fail-fast", "--quiet"]);
         totals += count(command.arg("--").args(filter), parse_cargo)?;
     } else {
         cmd::progress("running the host tests (cargo test)");
-        let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        let mut command = cargo("test", &["--workspace", "--no-fail-fast"]);
         totals += count(command.arg("--").args(filter), parse_cargo)?;
     }
     Ok(totals)
 }
 
-fn cargo(args: &[&str]) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = clean(Path::new(&cargo));
-    command.current_dir(paths::root()).args(args).env("CARGO_TERM_COLOR", "never");
+fn cargo(subcommand: &str, args: &[&str]) -> Command {
+    let mut command = host_cargo(subcommand);
+    command.args(args).env("CARGO_TERM_COLOR", "never");
     command
 }
 

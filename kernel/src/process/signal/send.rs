@@ -217,7 +217,8 @@ fn prepare(process: &Process, shared: &mut SharedSignals, signal: Signal) -> boo
     false
 }
 
-fn remove_pending(process: &Process, shared: &mut SharedSignals, signals: SigSet) {
+/// Drops pending signals of a process and of each of its threads. Under the lock of `shared`.
+pub fn remove_pending(process: &Process, shared: &mut SharedSignals, signals: SigSet) {
     shared.pending.remove(signals);
     for thread in process.threads() {
         if let Some(user) = thread.user.as_ref() {
