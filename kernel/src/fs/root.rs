@@ -1,6 +1,7 @@
 //! The first mount, and what a system finds there before its first program runs.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use hal::sync::Once;
 use linux_abi::errno::Errno;
@@ -29,8 +30,7 @@ pub fn init() {
         register(known);
     }
     ROOT.get_or_init(|| {
-        let options = Options { mode: 0o755, ..Options::tmpfs() };
-        let tree = Tmpfs::new("rootfs", options).expect("memory for the root directory");
+        let tree = Tmpfs::new("rootfs", Options::tmpfs()).expect("memory for the root directory");
         let super_block = SuperBlock::new(Arc::new(RootFs(tree)), false);
         let top = super_block.root().clone();
         let path = mount::attach_root(Mount::new(super_block, top, b"rootfs", MountOptions::empty()));
@@ -65,7 +65,7 @@ pub fn prepare_root() {
     }
 }
 
-/// The root file system: a tmpfs under the name that Linux gives it, its options not shown.
+/// The root file system: a tmpfs under the name that Linux gives it.
 struct RootFs(Arc<Tmpfs>);
 
 impl FileSystem for RootFs {
@@ -83,6 +83,10 @@ impl FileSystem for RootFs {
 
     fn usage(&self) -> Usage {
         self.0.usage()
+    }
+
+    fn write_options(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.0.write_options(out)
     }
 
     fn remount(&self, options: &[u8]) -> Result<(), Errno> {

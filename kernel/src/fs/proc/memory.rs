@@ -6,6 +6,7 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::ops::Deref;
 
 use hal::PAGE_SIZE;
 use linux_abi::errno::Errno;
@@ -66,7 +67,11 @@ impl Inode for MemoryInode {
             self.subject.check_inspect()?;
         }
         let space = self.subject.process.try_address_space();
-        let space = space.map_or_else(Weak::new, |space| Arc::downgrade(&space));
+        let space = space.map_or_else(Weak::new, |space| {
+            let weak = Arc::downgrade(&space);
+            AddressSpace::let_go(space);
+            weak
+        });
         Ok(match self.view {
             View::Mappings => TextFile::new(Mappings { space, is_detailed: false }),
             View::DetailedMappings => TextFile::new(Mappings { space, is_detailed: true }),
@@ -76,6 +81,31 @@ impl Inode for MemoryInode {
                 Arc::new(MemoryFile { view, space, arguments, environment, auxv: image.auxv })
             }
         })
+    }
+}
+
+/// An address space that is looked at for a moment, under the locks of an open file.
+struct Looked(Option<Arc<AddressSpace>>);
+
+impl Looked {
+    fn at(space: &Weak<AddressSpace>) -> Option<Self> {
+        space.upgrade().map(|space| Self(Some(space)))
+    }
+}
+
+impl Deref for Looked {
+    type Target = AddressSpace;
+
+    fn deref(&self) -> &AddressSpace {
+        self.0.as_ref().expect("taken by drop only")
+    }
+}
+
+impl Drop for Looked {
+    fn drop(&mut self) {
+        if let Some(space) = self.0.take() {
+            AddressSpace::let_go(space);
+        }
     }
 }
 
@@ -96,7 +126,7 @@ impl MemoryFile {
         position: &mut u64,
         sink: &mut Sink<'_>,
     ) -> Result<usize, Errno> {
-        let Some(space) = self.space.upgrade() else { return Ok(0) };
+        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
         let mut buffer = alloc::vec![0; PAGE_SIZE];
         let mut done = 0;
         loop {
@@ -127,7 +157,7 @@ impl MemoryFile {
     fn title_range(&self) -> (usize, usize) {
         let (start, end) = self.arguments;
         let last = end.checked_sub(1).filter(|&last| last >= start && end == self.environment.0);
-        let (Some(last), Some(space)) = (last, self.space.upgrade()) else { return (start, end) };
+        let (Some(last), Some(space)) = (last, Looked::at(&self.space)) else { return (start, end) };
         let mut byte = [0];
         if space.read_remote(last, &mut byte).is_err() || byte[0] == 0 {
             return (start, end);
@@ -170,7 +200,7 @@ impl File for MemoryFile {
         if self.view != View::Memory {
             return Err(Errno::EINVAL);
         }
-        let Some(space) = self.space.upgrade() else { return Ok(0) };
+        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
         let mut buffer = alloc::vec![0; PAGE_SIZE];
         let mut done = 0;
         while source.remaining() > 0 {
@@ -215,7 +245,7 @@ struct Mappings {
 
 impl TextSource for Mappings {
     fn show(&self, from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
-        let Some(space) = self.space.upgrade() else { return Ok(None) };
+        let Some(space) = Looked::at(&self.space) else { return Ok(None) };
         let mut at = usize::try_from(from).map_err(|_| Errno::EINVAL)?;
         let mut line = Vec::new();
         scheduler::cond_resched();

@@ -20,6 +20,7 @@ use crate::fs::vfs::{
     DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget, Metadata, Mount,
     Path,
 };
+use crate::memory::address_space::AddressSpace;
 use crate::process::login::NOBODY;
 use crate::process::{Pid, Process, tree};
 use crate::scheduler;
@@ -103,6 +104,14 @@ impl Subject {
     /// The number of threads; the first one counts as long as the process is there.
     pub(super) fn thread_count(&self) -> usize {
         self.process.thread_ids().len()
+    }
+
+    /// Runs `f` on the address space, while there is one.
+    pub(super) fn with_space<R>(&self, f: impl FnOnce(&AddressSpace) -> R) -> Option<R> {
+        let space = self.process.try_address_space()?;
+        let result = f(&space);
+        AddressSpace::let_go(space);
+        Some(result)
     }
 
     /// Lets only those look who could trace the process (ptrace(2), "access mode checking").
@@ -254,7 +263,7 @@ fn root(subject: &Subject) -> Result<Path, Errno> {
 }
 
 fn executable(subject: &Subject) -> Result<Path, Errno> {
-    subject.process.try_address_space().ok_or(Errno::ENOENT)?;
+    subject.with_space(|_| ()).ok_or(Errno::ENOENT)?;
     subject.process.image().executable.ok_or(Errno::ENOENT)
 }
 

@@ -10,6 +10,7 @@ use linux_abi::signal::SigSet;
 use super::process::Subject;
 use super::status::{signal_sets, state, usage};
 use crate::fs::vfs::text::Text;
+use crate::memory::address_space::AddressSpace;
 use crate::process::{Times, tree};
 use crate::scheduler::Thread;
 
@@ -54,8 +55,7 @@ pub(super) fn stat(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     );
 
     let usage = usage(subject);
-    let space = process.try_address_space();
-    let layout = space.filter(|_| may_look).map(|space| space.image()).unwrap_or_default();
+    let layout = subject.with_space(AddressSpace::image).filter(|_| may_look).unwrap_or_default();
     let (code, data, heap, stack) = layout;
     let _ = write!(
         text,
@@ -111,7 +111,7 @@ fn times(subject: &Subject, thread: Option<&Thread>) -> Times {
 /// `statm`: sizes in pages.
 pub(super) fn statm(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     let usage = usage(subject);
-    let code = subject.process.try_address_space().map(|space| space.image().0).unwrap_or_default();
+    let code = subject.with_space(|space| space.image().0).unwrap_or_default();
     let _ = writeln!(
         text,
         "{} {} {} {} 0 {} 0",

@@ -10,7 +10,7 @@ use linux_abi::signal::SigSet;
 
 use super::process::Subject;
 use crate::fs::vfs::text::Text;
-use crate::memory::address_space::Usage;
+use crate::memory::address_space::{AddressSpace, Usage};
 use crate::scheduler::Thread;
 use crate::scheduler::thread::state::State;
 
@@ -29,7 +29,7 @@ pub(super) fn state(subject: &Subject) -> (char, &'static str) {
 
 /// The memory the process uses; none once it has ended.
 pub(super) fn usage(subject: &Subject) -> Usage {
-    subject.process.try_address_space().map_or_else(Usage::default, |space| space.usage())
+    subject.with_space(AddressSpace::usage).unwrap_or_default()
 }
 
 /// Signals pending for a thread alone, and those it does not take now.
@@ -69,7 +69,7 @@ pub(super) fn status(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     }
     let _ = writeln!(text, "NStgid:\t{}\nNSpid:\t{}", process.pid, subject.tid);
     let _ = writeln!(text, "NSpgid:\t{}\nNSsid:\t{}", process.group_id(), process.session_id());
-    if process.try_address_space().is_some() {
+    if subject.with_space(|_| ()).is_some() {
         memory_lines(subject, text);
     }
     let _ = writeln!(text, "Threads:\t{}", subject.thread_count());
@@ -131,7 +131,7 @@ fn push_name(name: &[u8], text: &mut Text) {
 fn memory_lines(subject: &Subject, text: &mut Text) {
     let usage = usage(subject);
     let page_kib = hal::PAGE_SIZE / KIB;
-    let code = subject.process.try_address_space().map(|space| space.image().0).unwrap_or_default();
+    let code = subject.with_space(|space| space.image().0).unwrap_or_default();
     let code_kib = code.len().div_ceil(KIB);
     let rows = [
         ("VmPeak", usage.peak_total * page_kib),

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use linux_abi::errno::Errno;
 
 use super::node::{Content, Entry, Topic};
-use super::sysctl;
+use super::{exo, sysctl};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{self, FileType, LinkTarget, device};
 use crate::memory::physical::buddy_allocator;
@@ -26,7 +26,7 @@ impl Topic for System {
 const NS_PER_TICK: u64 = 10_000_000;
 
 /// What is in the root directory beside processes.
-pub(super) static ENTRIES: [Entry<System>; 18] = [
+pub(super) static ENTRIES: [Entry<System>; 19] = [
     Entry::new("self", 0o777, Content::Link(|_| self_link())),
     Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
     Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),
@@ -34,6 +34,7 @@ pub(super) static ENTRIES: [Entry<System>; 18] = [
     Entry::text("cmdline", 0o444, |_, text| all(cmdline(text))),
     Entry::text("cpuinfo", 0o444, |_, text| all(cpuinfo(text))),
     Entry::text("devices", 0o444, |_, text| all(device::write_devices(text))),
+    Entry::directory("exo", &exo::ENTRIES),
     Entry::text("filesystems", 0o444, |_, text| all(vfs::write_types(text))),
     Entry::text("interrupts", 0o444, |_, text| all(interrupts(text))),
     Entry::text("loadavg", 0o444, |_, text| all(loadavg(text))),
@@ -50,7 +51,7 @@ pub(super) static ENTRIES: [Entry<System>; 18] = [
 const SWAPS_HEADER: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 
 /// Takes the outcome of writing a text: that it has become too long, it says itself.
-fn all(_: fmt::Result) -> Result<(), Errno> {
+pub(super) fn all(_: fmt::Result) -> Result<(), Errno> {
     Ok(())
 }
 

@@ -72,6 +72,14 @@ pub(super) fn drop_deferred() {
     }
 }
 
+impl AddressSpace {
+    /// Lets go of a handle that was got to look at an address space while locks are held. If it is the last one, what it
+    /// leads to is dropped later, where files may be closed.
+    pub fn let_go(handle: Arc<Self>) {
+        SPACES.lock().let_go(handle);
+    }
+}
+
 /// Calls `visit` with every address space, without the list's lock.
 fn for_each(mut visit: impl FnMut(&AddressSpace)) {
     let spaces: Vec<Arc<AddressSpace>> = SPACES.lock().spaces.iter().filter_map(Weak::upgrade).collect();
