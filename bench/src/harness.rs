@@ -201,7 +201,7 @@ impl Bench {
 
 /// Returns the free memory when nothing is on its way back any more.
 fn settled_free_memory() -> Result<u64> {
-    sys::sleep_ms(100);
+    sys::sleep_ms(500);
     sys::free_memory()
 }
 

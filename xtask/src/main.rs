@@ -38,6 +38,7 @@ Examples:
   cargo xtask run --gdb                stop before the first instruction, wait for gdb
   cargo xtask run --kernel linux       the same on Debian's Linux, to compare
   cargo xtask test                     everything that can fail; --quick leaves out what takes long
+  cargo xtask bench --quick            the table beside Linux; --only PATTERN for some rows
   cargo xtask build                    only build the kernel image; its path is the last line
 ";
 
@@ -61,9 +62,8 @@ enum Command {
     Test(test::Args),
     /// Everything a change must pass: format, lints, documentation, rules, licences, build, tests.
     Ci(ci::Args),
-    /// Measure.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measure beside Linux: instructions of each operation, and what they are of Linux's.
+    Bench(bench::Args),
     /// Write `docs/syscalls.md`: which system calls work.
     Syscalls,
     /// Check the rules of the source tree that no compiler checks.
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::main(&args),
-        Command::Bench(what) => bench::main(&what).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::main(&args),
         Command::Syscalls => syscalls::main().map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),

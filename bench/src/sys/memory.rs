@@ -1,6 +1,7 @@
 //! Calls on memory.
 
 use std::os::fd::RawFd;
+use std::sync::atomic::AtomicU64;
 
 use super::{Result, check, syscall1, syscall2, syscall3, syscall4, syscall6};
 
@@ -23,6 +24,11 @@ impl Mapping {
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
             -1,
         )
+    }
+
+    /// Maps a page of zeros that children share.
+    pub(crate) fn shared() -> Result<Self> {
+        Self::map(PAGE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
     }
 
     /// Maps the first `pages` pages of a file, shared, for reading.
@@ -80,6 +86,12 @@ impl Mapping {
             // SAFETY: inside of the mapping, which this value owns.
             unsafe { byte.read_volatile() };
         }
+    }
+
+    /// Returns the number at its start.
+    pub(crate) fn counter(&self) -> &AtomicU64 {
+        // SAFETY: at the start of a page that this value owns; other processes use it atomically as well.
+        unsafe { AtomicU64::from_ptr(self.start as *mut u64) }
     }
 
     /// mprotect(2) of all of it.
