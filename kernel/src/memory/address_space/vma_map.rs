@@ -7,6 +7,7 @@
 //! 1. Mappings are not empty, page-aligned, ascending and disjoint.
 //! 2. No chunk is empty; `Chunk::start` is the start of its first mapping.
 //! 3. `Chunk::hole` is no smaller than the largest hole between two mappings of the chunk, guard gaps deducted.
+//! 4. What `Searched` claims is true: whatever may make addresses free moves its lower end up.
 
 use alloc::vec::Vec;
 use core::cmp::max;
@@ -45,17 +46,42 @@ pub(super) struct Position {
     index: usize,
 }
 
+/// What earlier searches from the top have found out: between `from` and `top` there is no hole of `len` bytes or more.
+/// So a program that maps again and again does not search through all it has mapped before.
+#[derive(Clone, Copy)]
+struct Searched {
+    len: usize,
+    from: usize,
+    top: usize,
+}
+
+impl Searched {
+    const NOTHING: Self = Self { len: usize::MAX, from: usize::MAX, top: 0 };
+
+    /// Whether the claim says anything about this search.
+    fn covers(&self, len: usize, end: usize) -> bool {
+        len >= self.len && end <= self.top
+    }
+}
+
 /// The mappings of an address space.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct VmaMap {
     chunks: Vec<Chunk>,
     len: usize,
+    searched: Searched,
+}
+
+impl Default for VmaMap {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl VmaMap {
     /// Makes an empty map.
     pub(super) const fn new() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self { chunks: Vec::new(), len: 0, searched: Searched::NOTHING }
     }
 
     /// Returns the number of mappings.
@@ -91,7 +117,14 @@ impl VmaMap {
         let chunk = &mut self.chunks[at.chunk];
         let result = change(&mut chunk.vmas[at.index]);
         chunk.touch();
+        self.forget_below_next(at);
         result
+    }
+
+    /// Takes note that addresses next to a mapping, or its own, may have become free.
+    fn forget_below_next(&mut self, at: Position) {
+        let next = self.next(at).map_or(usize::MAX, |next| self.get(next).start);
+        self.searched.from = max(self.searched.from, next);
     }
 
     pub(super) fn next(&self, at: Position) -> Option<Position> {
@@ -143,13 +176,20 @@ impl VmaMap {
         let index = chunk.vmas.partition_point(|other| other.start < vma.start);
         debug_assert!(index == 0 || chunk.vmas[index - 1].end <= vma.start);
         debug_assert!(chunk.vmas.get(index).is_none_or(|other| vma.end <= other.start));
+        let start = vma.start;
         chunk.vmas.insert(index, vma);
         chunk.touch();
+        // In the guard gap of a stack: below it the gap no longer counts.
+        let next = self.next(Position { chunk: at, index });
+        if next.is_some_and(|next| self.get(next).start_with_gap() < start) {
+            self.searched.from = max(self.searched.from, start);
+        }
     }
 
     /// Takes a mapping out.
     pub(super) fn remove(&mut self, at: Position) -> Vma {
         self.len -= 1;
+        self.forget_below_next(at);
         let chunk = &mut self.chunks[at.chunk];
         let vma = chunk.vmas.remove(at.index);
         if chunk.vmas.is_empty() {
@@ -191,10 +231,25 @@ impl VmaMap {
 
     /// Finds the highest `len` free bytes within `bounds`, clear of the guard gaps of stacks.
     pub(super) fn gap_top_down(&mut self, len: usize, bounds: Range<usize>) -> Option<usize> {
-        // Free addresses end here: the start of the mapping above.
-        let mut ceiling = bounds.end;
-        for chunk in self.chunks.iter_mut().rev() {
-            if chunk.start >= bounds.end || chunk.hole < len {
+        let is_covered = self.searched.covers(len, bounds.end);
+        let end = if is_covered { bounds.end.min(self.searched.from) } else { bounds.end };
+        let start = self.search_down(len, bounds.start..end)?;
+        // A claim about smaller holes says more than one about larger ones.
+        if !is_covered || len == self.searched.len {
+            let is_joined = is_covered && self.searched.from <= bounds.end;
+            let top = if is_joined { self.searched.top } else { bounds.end };
+            self.searched = Searched { len, from: start + len, top };
+        }
+        Some(start)
+    }
+
+    fn search_down(&mut self, len: usize, bounds: Range<usize>) -> Option<usize> {
+        let below = self.chunks.partition_point(|chunk| chunk.start < bounds.end);
+        // Free addresses end here: at the mapping above.
+        let above = self.chunks.get(below).map_or(usize::MAX, |chunk| chunk.vmas[0].start_with_gap());
+        let mut ceiling = bounds.end.min(above);
+        for chunk in self.chunks[..below].iter_mut().rev() {
+            if chunk.hole < len {
                 if let Some(start) = fits_below(chunk, ceiling, len, &bounds) {
                     return Some(start);
                 }

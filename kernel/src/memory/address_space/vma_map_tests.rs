@@ -75,8 +75,10 @@ proptest! {
                     }
                 }
                 _ => {
-                    let want = len * 97 * PAGE;
-                    let bounds = start..start + 3000 * PAGE;
+                    // Few sizes and ends, so that one search meets what another has found out.
+                    let want = [1, 97, 970][len % 3] * PAGE;
+                    let bounds = start / 8..(4000 + (page % 3) * 500) * PAGE;
+                    let bounds = bounds.start.next_multiple_of(PAGE)..bounds.end;
                     let (top, bottom) = (map.gap_top_down(want, bounds.clone()), map.gap_bottom_up(want, bounds.clone()));
                     let candidates = (bounds.start..bounds.end).step_by(PAGE);
                     let mut fitting = candidates.filter(|&at| at + want <= bounds.end && fits(&map, at, want));
