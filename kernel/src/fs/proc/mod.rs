@@ -3,7 +3,7 @@
 //! Nothing is stored: a directory of a process is made when it is looked up, and the text of a file when it is read.
 //!
 //! - [`node`]: tables of entries, and the directories and links that show them;
-//! - [`file`]: files whose text is made when it is read;
+//! - [`mod@file`]: files whose text is made when it is read;
 //! - [`root`]: the root directory; [`system`]: its files about the system as a whole; [`sysctl`]: `/proc/sys`; [`exo`]:
 //!   `/proc/exo`;
 //! - [`process`]: the directory of a process; [`descriptors`]: its `fd` and `fdinfo`;
