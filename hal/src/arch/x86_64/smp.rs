@@ -28,12 +28,13 @@ static TRAMPOLINE_ROOT: AtomicU32 = AtomicU32::new(0);
 static STARTING: AtomicUsize = AtomicUsize::new(0);
 static EXCEPTION_STACKS: [AtomicUsize; IST_STACKS] = [const { AtomicUsize::new(0) }; IST_STACKS];
 
-/// Nanoseconds between INIT and STARTUP, until STARTUP is repeated, and until a CPU is given up.
+/// Nanoseconds between INIT and STARTUP, until STARTUP is repeated, and until a CPU is given up: as long as Linux waits,
+/// since on a busy host a virtual CPU may not run for a while.
 const INIT_NS: u64 = 10_000;
 const REPEAT_NS: u64 = 1_000_000;
-const GIVE_UP_NS: u64 = 200_000_000;
+const GIVE_UP_NS: u64 = 10_000_000_000;
 /// Nanoseconds until a CPU that has taken its stack and does not report is given up.
-const LOST_NS: u64 = 10_000_000_000;
+const LOST_NS: u64 = 2 * GIVE_UP_NS;
 
 /// Names the frame for the first instructions; below 1 MiB.
 pub(super) fn set_trampoline(frame: FrameNumber) {
