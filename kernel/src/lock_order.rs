@@ -21,8 +21,8 @@ pub const PIPE: LockRank = LockRank::nesting(34, "pipe");
 pub const EPOLL: LockRank = LockRank::nesting(36, "epoll");
 /// The text of an open file of `/proc`: made under it, so everything the text needs comes after.
 pub const PROC_TEXT: LockRank = LockRank::new(40, "proc text");
-/// One write to a terminal at a time: the discipline and the driver come after.
-pub const TERMINAL_WRITE: LockRank = LockRank::new(42, "terminal write");
+/// What is typed at a pseudo-terminal's master goes to its slave, in order: the discipline and signals come after.
+pub const PTY_INPUT_ORDER: LockRank = LockRank::new(42, "pty input order");
 /// Mappings and page table of an address space: a page fault may come under any sleeping lock but this one.
 pub const ADDRESS_SPACE: LockRank = LockRank::new(90, "address space");
 /// The process tree: held while signals are sent to the members of a group.
@@ -39,9 +39,11 @@ pub const PROCESS_LINKS: LockRank = LockRank::new(125, "process links");
 pub const THREAD_LINKS: LockRank = LockRank::new(126, "thread links");
 /// The slots of `/dev/pts`: a terminal is opened after it is free again.
 pub const PTY_TABLE: LockRank = LockRank::new(130, "pty table");
-/// Settings and input queue of a terminal.
+/// Who has a terminal open: the driver is told under it.
+pub const TERMINAL_USES: LockRank = LockRank::new(135, "terminal uses");
+/// Settings and input queue of a terminal: the device is sent bytes under it.
 pub const LINE_DISCIPLINE: LockRank = LockRank::new(140, "line discipline");
-/// What waits for the master of a pseudo-terminal.
+/// What waits for the master of a pseudo-terminal, and for its slave.
 pub const PTY_OUTPUT: LockRank = LockRank::new(145, "pty output");
 /// The table of mounts.
 pub const MOUNTS: LockRank = LockRank::new(300, "mounts");

@@ -144,13 +144,20 @@ pub(super) fn release_vfork_parent(process: &Process) {
 
 /// What a session leader's end does to the terminal: its foreground group is hung up, the session loses it.
 fn give_up_terminal(process: &Process) {
-    let Some(terminal) = tree::clear_terminal(process.session_id()) else { return };
-    let foreground = terminal.foreground_group();
-    terminal.disconnect();
+    let session = process.session_id();
+    let (foreground, signals) = match tree::clear_terminal(session) {
+        Some(terminal) => {
+            let foreground = terminal.foreground_group();
+            terminal.disconnect();
+            (foreground, &[Signal::SIGHUP][..])
+        }
+        None => (tree::take_lost_foreground(session), &[Signal::SIGHUP, Signal::SIGCONT][..]),
+    };
     if foreground > 0 {
         for member in tree::group_members(foreground) {
-            send::send_kernel_signal(&member, Signal::SIGHUP);
-            send::send_kernel_signal(&member, Signal::SIGCONT);
+            for &signal in signals {
+                send::send_kernel_signal(&member, signal);
+            }
         }
     }
 }

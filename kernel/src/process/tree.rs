@@ -29,6 +29,8 @@ pub trait ControllingTerminal: Send + Sync {
     fn foreground_group(&self) -> Pid;
     /// Cuts the terminal off from its session, because the session's leader ended or gave it up.
     fn disconnect(&self);
+    /// Hangs up: files that are open end, the session's leader gets SIGHUP and the session loses the terminal.
+    fn hang_up(&self);
 }
 
 /// How a process ended, kept until its parent waits for it.
@@ -61,6 +63,8 @@ struct Group {
 struct Session {
     groups: usize,
     terminal: Option<Arc<dyn ControllingTerminal>>,
+    /// The foreground group when the terminal was hung up; 0 for none.
+    lost_foreground: Pid,
 }
 
 /// All processes and how they relate.
@@ -127,6 +131,20 @@ pub fn set_terminal(session: Pid, terminal: Arc<dyn ControllingTerminal>) -> Res
 /// Takes the controlling terminal away from a session and returns it.
 pub fn clear_terminal(session: Pid) -> Option<Arc<dyn ControllingTerminal>> {
     lock().sessions_mut().get_mut(&session)?.terminal.take()
+}
+
+/// Takes the controlling terminal, which has been hung up, away from a session and returns it. `foreground`, its
+/// foreground group, hears of that when the session's leader ends.
+pub fn lose_terminal(session: Pid, foreground: Pid) -> Option<Arc<dyn ControllingTerminal>> {
+    let mut tree = lock();
+    let session = tree.sessions_mut().get_mut(&session)?;
+    session.lost_foreground = foreground;
+    session.terminal.take()
+}
+
+/// The foreground group that [`lose_terminal`] left behind, once; 0 for none.
+pub fn take_lost_foreground(session: Pid) -> Pid {
+    lock().sessions_mut().get_mut(&session).map_or(0, |session| core::mem::take(&mut session.lost_foreground))
 }
 
 /// Whether a process group is orphaned: no member has a parent in another group of the same session (POSIX).

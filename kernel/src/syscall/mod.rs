@@ -71,6 +71,7 @@ mod syslog;
 mod timer_create;
 mod timerfd_create;
 mod uname;
+mod vhangup;
 mod wait;
 
 pub use args::Args;

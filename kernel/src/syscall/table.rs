@@ -7,7 +7,7 @@ use super::{
     fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise,
     memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe,
     poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction,
-    sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, wait,
+    sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -74,6 +74,7 @@ pub static ROWS: &[Row] = &[
     row(nr::GETPGID,           setpgid::getpgid,           Never,       Full),
     row(nr::GETPGRP,           setpgid::getpgrp,           Never,       Full),
     row(nr::SETSID,            setpgid::setsid,            Never,       Full),
+    row(nr::VHANGUP,           vhangup::vhangup,           Never,       Full),
     row(nr::GETSID,            setpgid::getsid,            Never,       Full),
     row(nr::EXIT,              exit::exit,                 Never,       Full),
     row(nr::EXIT_GROUP,        exit::exit_group,           Never,       Full),

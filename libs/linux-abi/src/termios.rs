@@ -25,6 +25,63 @@ pub struct Termios {
 
 const _: () = assert!(size_of::<Termios>() == 36);
 
+/// Control characters in `struct termio`.
+pub const NCC: usize = 8;
+
+/// `struct termio` of System V (`TCGETA`, `TCSETA`): the lower halves of the flags.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Termio {
+    /// Input flags.
+    pub c_iflag: u16,
+    /// Output flags.
+    pub c_oflag: u16,
+    /// Line flags.
+    pub c_cflag: u16,
+    /// Local flags.
+    pub c_lflag: u16,
+    /// Line discipline.
+    pub c_line: u8,
+    /// Control characters, the first of those indexed by `V*`.
+    pub c_cc: [u8; NCC],
+    /// Fills the last word.
+    pub padding: u8,
+}
+
+const _: () = assert!(size_of::<Termio>() == 18);
+
+impl Termio {
+    /// What it holds of `termios`.
+    pub fn from_termios(termios: &Termios) -> Self {
+        let mut c_cc = [0; NCC];
+        c_cc.copy_from_slice(&termios.c_cc[..NCC]);
+        Self {
+            c_iflag: termios.c_iflag as u16,
+            c_oflag: termios.c_oflag as u16,
+            c_cflag: termios.c_cflag as u16,
+            c_lflag: termios.c_lflag as u16,
+            c_line: termios.c_line,
+            c_cc,
+            padding: 0,
+        }
+    }
+
+    /// `old` with what this holds.
+    pub fn to_termios(&self, old: &Termios) -> Termios {
+        let join = |old: u32, new: u16| old & !0xffff | u32::from(new);
+        let mut c_cc = old.c_cc;
+        c_cc[..NCC].copy_from_slice(&self.c_cc);
+        Termios {
+            c_iflag: join(old.c_iflag, self.c_iflag),
+            c_oflag: join(old.c_oflag, self.c_oflag),
+            c_cflag: join(old.c_cflag, self.c_cflag),
+            c_lflag: join(old.c_lflag, self.c_lflag),
+            c_line: self.c_line,
+            c_cc,
+        }
+    }
+}
+
 /// `struct termios2` (`TCGETS2`, `TCSETS2`): with speeds as numbers.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -261,8 +261,8 @@ impl Driver for SerialPort {
         taken
     }
 
-    fn has_room(&self) -> bool {
-        self.unsent() < TX_CAPACITY
+    fn room(&self) -> usize {
+        TX_CAPACITY - self.unsent()
     }
 
     fn unsent(&self) -> usize {
@@ -273,6 +273,12 @@ impl Driver for SerialPort {
         self.queues.lock().to_send.clear();
         self.has_drained.store(true, Ordering::Relaxed);
         self.events.wake_all();
+    }
+
+    fn set_break(&self, on: bool) -> bool {
+        let _queues = self.queues.lock();
+        self.uart.set_break(on);
+        true
     }
 
     fn adjust(&self, new: &mut Termios2, old: &Termios2) {

@@ -26,6 +26,8 @@ const NO_INTERRUPT: u8 = 1 << 0;
 const DATA_READY: u8 = 1 << 0;
 const FIFO_EMPTY: u8 = 1 << 5;
 const LINE_IDLE: u8 = 1 << 6;
+/// Line control: the line is held down.
+const BREAK: u8 = 1 << 6;
 /// Line control: the first two registers hold the divisor.
 const DIVISOR_LATCH: u8 = 1 << 7;
 /// Modem control.
@@ -117,6 +119,12 @@ impl Uart {
         self.enable_interrupts(enabled);
         let up = if line.is_up { TERMINAL_READY | REQUEST_TO_SEND } else { 0 };
         self.ports.write_u8(MODEM_CONTROL, INTERRUPTS_REACH_BUS | up);
+    }
+
+    /// Begins or ends a break.
+    pub(super) fn set_break(&self, on: bool) {
+        let format = self.ports.read_u8(LINE_CONTROL) & !BREAK;
+        self.ports.write_u8(LINE_CONTROL, if on { format | BREAK } else { format });
     }
 
     /// Chooses what interrupts.

@@ -101,6 +101,9 @@ pub fn acquire<T: ControllingTerminal + 'static>(
     if !process.is_session_leader() {
         return Err(Errno::EPERM);
     }
+    if tree::terminal_of_session(session).is_some() {
+        return Err(Errno::EPERM);
+    }
     if jobs.session() != 0 {
         if !steal {
             return Err(Errno::EPERM);

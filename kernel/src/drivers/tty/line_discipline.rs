@@ -181,15 +181,24 @@ impl LineDiscipline {
         Effects { flow: effects.flow, ..more }
     }
 
-    /// Translates bytes a program writes (`OPOST` and its kin) and keeps track of the column.
-    pub fn output(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    /// Translates bytes a program writes (`OPOST` and its kin), as many as become no more than `room`, and keeps track
+    /// of the column. Answers how many it took.
+    pub fn output(&mut self, bytes: &[u8], room: usize, out: &mut Vec<u8>) -> usize {
+        /// What the longest translation takes: a tab as blanks.
+        const LONGEST: usize = 8;
+
         if !self.output_flag(OPOST) {
-            out.extend_from_slice(bytes);
-            return;
+            let count = bytes.len().min(room);
+            out.extend_from_slice(&bytes[..count]);
+            return count;
         }
-        for &byte in bytes {
+        for (count, &byte) in bytes.iter().enumerate() {
+            if out.len() + LONGEST > room {
+                return count;
+            }
             self.output_byte(byte, out);
         }
+        bytes.len()
     }
 
     fn output_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
@@ -582,14 +591,35 @@ mod tests {
     fn output_is_translated() {
         let mut discipline = fresh();
         let mut out = Vec::new();
-        discipline.output(b"a\tb\n", &mut out);
+        assert_eq!(discipline.output(b"a\tb\n", 100, &mut out), 4);
         assert_eq!(out, b"a\tb\r\n");
         let mut expanding = *discipline.termios();
         expanding.c_oflag |= XTABS;
         discipline.set_termios(expanding);
         out.clear();
-        discipline.output(b"a\tb\n", &mut out);
+        assert_eq!(discipline.output(b"a\tb\n", 100, &mut out), 4);
         assert_eq!(out, b"a       b\r\n");
+    }
+
+    #[test]
+    fn output_takes_no_more_than_there_is_room_for() {
+        let mut discipline = fresh();
+        let mut out = Vec::new();
+        let (mut taken, mut rounds) = (0, 0);
+        while taken < 100 {
+            out.clear();
+            taken += discipline.output(&[b'\n'; 100][taken..], 20, &mut out);
+            assert!(!out.is_empty() && out.len() <= 20);
+            rounds += 1;
+        }
+        assert!(rounds >= 10);
+        assert_eq!(discipline.output(b"x", 7, &mut Vec::new()), 0);
+        let mut raw = *discipline.termios();
+        raw.c_oflag = 0;
+        discipline.set_termios(raw);
+        out.clear();
+        assert_eq!(discipline.output(b"a\nb", 2, &mut out), 2);
+        assert_eq!(out, b"a\n");
     }
 
     #[test]

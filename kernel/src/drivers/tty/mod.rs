@@ -8,9 +8,12 @@
 //! ```
 
 pub mod console;
+pub mod file;
 pub mod job_control;
 pub mod line_discipline;
 pub mod pty;
+mod requests;
 pub mod terminal;
 
-pub use terminal::{Driver, Terminal};
+pub use file::TerminalFile;
+pub use terminal::{Driver, Opening, Terminal};

@@ -6,19 +6,22 @@
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use hal::sync::{Once, SpinLock};
+use hal::sync::{Mutex, Once, SpinLock};
 use hal::user::UserPtr;
 use linux_abi::errno::Errno;
 use linux_abi::ioctl::*;
 use linux_abi::signal::Signal;
 use linux_abi::termios::{
-    B38400, CREAD, CS8, CSIZE, EXTPROC, IXON, PARENB, TIOCPKT_DOSTOP, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE,
-    TIOCPKT_IOCTL, TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP, Termios, Termios2, VSTART, VSTOP,
+    B38400, CREAD, CS8, CSIZE, EXTPROC, IXON, PARENB, TCIFLUSH, TCIOFLUSH, TCOFLUSH, TIOCPKT_DOSTOP,
+    TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE, TIOCPKT_IOCTL, TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP,
+    Termios, Termios2, VSTART, VSTOP,
 };
 
-use super::terminal::{Driver, Terminal};
+use super::file::TerminalFile;
+use super::requests::request_of_either_end;
+use super::terminal::{Driver, Opening, Terminal};
 use crate::fs::vfs::{DeviceNumber, File, IoFlags, OpenFile, PollEvents};
 use crate::lock_order;
 use crate::scheduler::wait::{PollTable, WaitQueue};
@@ -35,18 +38,28 @@ const CAPACITY: usize = 16 * 1024;
 /// Of these, so many count as received by the master, though it has not read them: dropping output spares them.
 const RECEIVED: usize = 4096;
 
+/// Bytes typed that wait until the slave has room for them.
+const INPUT_CAPACITY: usize = 64 * 1024;
+
 /// The settings of a new pair.
 const INITIAL_TERMIOS: Termios = Termios { c_cflag: B38400 | CS8 | CREAD, ..Termios::INITIAL };
 
 /// What the two sides share.
 struct Pair {
     index: usize,
+    /// What waits for the master to read it.
     output: SpinLock<VecDeque<u8>>,
+    /// What was typed and waits for room.
+    input: SpinLock<VecDeque<u8>>,
+    /// Who holds it hands what was typed to the slave.
+    input_order: Mutex<()>,
     is_locked: AtomicBool,
     is_packet_mode: AtomicBool,
     packet_events: AtomicU8,
-    slaves: AtomicUsize,
-    was_opened: AtomicBool,
+    /// Whether the slave was open, and is no more.
+    has_lost_slave: AtomicBool,
+    /// The master's own flag of exclusive use; nobody can open it again anyway.
+    is_exclusive: AtomicBool,
     master_readers: WaitQueue,
     master_writers: WaitQueue,
     slave: Once<Weak<Terminal>>,
@@ -64,11 +77,6 @@ pub struct Master {
 /// An open master; dropping the last one ends the pair.
 pub struct MasterFile(Arc<Master>);
 
-/// An open slave.
-pub struct SlaveFile {
-    master: Arc<Master>,
-}
-
 /// Makes a pair (`open("/dev/ptmx")`); its slave is locked until `TIOCSPTLCK` unlocks it.
 ///
 /// # Errors
@@ -82,11 +90,13 @@ pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
     let pair = Arc::new(Pair {
         index,
         output: SpinLock::new(lock_order::PTY_OUTPUT, VecDeque::new()),
+        input: SpinLock::new(lock_order::PTY_OUTPUT, VecDeque::new()),
+        input_order: Mutex::new(lock_order::PTY_INPUT_ORDER, ()),
         is_locked: AtomicBool::new(true),
         is_packet_mode: AtomicBool::new(false),
         packet_events: AtomicU8::new(0),
-        slaves: AtomicUsize::new(0),
-        was_opened: AtomicBool::new(false),
+        has_lost_slave: AtomicBool::new(false),
+        is_exclusive: AtomicBool::new(false),
         master_readers: WaitQueue::new(),
         master_writers: WaitQueue::new(),
         slave: Once::new(),
@@ -106,13 +116,13 @@ pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
 /// Opens slave `index` (`/dev/pts/N`).
 ///
 /// # Errors
-/// `EIO`: there is no such pair, it is locked, or its master has been closed.
-pub fn open_slave(index: usize, without_controlling: bool) -> Result<Arc<SlaveFile>, Errno> {
+/// `EIO`: there is no such pair, it is locked, or its master has been closed. Those of [`Terminal::open`].
+pub fn open_slave(index: usize, how: Opening) -> Result<Arc<TerminalFile>, Errno> {
     let master = find(index).ok_or(Errno::EIO)?;
-    if master.pair.is_locked.load(Ordering::Acquire) || master.slave.is_hung_up() {
+    if master.pair.is_locked.load(Ordering::Acquire) {
         return Err(Errno::EIO);
     }
-    Ok(master.open_slave(without_controlling))
+    master.slave.open(how)
 }
 
 /// The slave of pair `index`.
@@ -130,18 +140,35 @@ fn find(index: usize) -> Option<Arc<Master>> {
     PAIRS.lock().get(index)?.clone()
 }
 
-impl Master {
-    fn open_slave(self: &Arc<Self>, without_controlling: bool) -> Arc<SlaveFile> {
-        self.pair.slaves.fetch_add(1, Ordering::AcqRel);
-        self.pair.was_opened.store(true, Ordering::Release);
-        self.slave.opened(without_controlling);
-        Arc::new(SlaveFile { master: self.clone() })
-    }
-}
-
 impl Pair {
-    fn has_lost_slaves(&self) -> bool {
-        self.was_opened.load(Ordering::Acquire) && self.slaves.load(Ordering::Acquire) == 0
+    fn has_lost_slave(&self) -> bool {
+        self.has_lost_slave.load(Ordering::Acquire)
+    }
+
+    fn input_room(&self) -> usize {
+        INPUT_CAPACITY - self.input.lock().len()
+    }
+
+    /// Hands what was typed to the slave, as long as it has room.
+    fn deliver(&self) {
+        const PIECE: usize = 256;
+
+        let Some(slave) = self.slave.get().and_then(Weak::upgrade) else { return };
+        let _order = self.input_order.lock();
+        loop {
+            let room = slave.input_room().min(PIECE);
+            let piece: Vec<u8> = {
+                let mut input = self.input.lock();
+                let count = room.min(input.len());
+                input.drain(..count).collect()
+            };
+            if piece.is_empty() {
+                break;
+            }
+            slave.receive(&piece);
+            crate::scheduler::cond_resched();
+        }
+        self.master_writers.wake_all();
     }
 
     /// Tells a master in packet mode that the events `new` have happened, which make `past` ones void.
@@ -188,8 +215,8 @@ impl Driver for Pair {
         count
     }
 
-    fn has_room(&self) -> bool {
-        self.output.lock().len() < CAPACITY
+    fn room(&self) -> usize {
+        CAPACITY - self.output.lock().len()
     }
 
     fn discard(&self) {
@@ -219,12 +246,27 @@ impl Driver for Pair {
     }
 
     fn input_drained(&self) {
-        self.master_writers.wake_all();
+        if !self.input.lock().is_empty() {
+            self.deliver();
+        }
     }
 
     fn input_flushed(&self) {
         self.packet_event(TIOCPKT_FLUSHREAD, 0);
+    }
+
+    fn opened(&self) {
+        self.has_lost_slave.store(false, Ordering::Release);
+    }
+
+    fn closed(&self) {
+        self.has_lost_slave.store(true, Ordering::Release);
+        self.master_readers.wake_all();
         self.master_writers.wake_all();
+    }
+
+    fn is_line(&self) -> bool {
+        false
     }
 
     fn flow_changed(&self, is_stopped: bool) {
@@ -244,18 +286,8 @@ impl MasterFile {
 impl Drop for MasterFile {
     fn drop(&mut self) {
         let gone = PAIRS.lock().get_mut(self.0.pair.index).and_then(Option::take);
-        self.0.slave.hang_up();
+        self.0.slave.remove();
         drop(gone);
-    }
-}
-
-impl Drop for SlaveFile {
-    fn drop(&mut self) {
-        let pair = &self.master.pair;
-        if pair.slaves.fetch_sub(1, Ordering::AcqRel) == 1 {
-            pair.master_readers.wake_all();
-            pair.master_writers.wake_all();
-        }
     }
 }
 
@@ -274,7 +306,7 @@ impl File for MasterFile {
             if let Some(bytes) = pair.next_for_master(limit) {
                 return Some(Ok(bytes));
             }
-            pair.has_lost_slaves().then_some(Err(Errno::EIO))
+            pair.has_lost_slave().then_some(Err(Errno::EIO))
         };
         let bytes = if flags.contains(IoFlags::NONBLOCK) {
             take().ok_or(Errno::EAGAIN)??
@@ -286,32 +318,33 @@ impl File for MasterFile {
     }
 
     fn write(&self, _position: &mut u64, source: &mut Source<'_>, flags: IoFlags) -> Result<usize, Errno> {
-        let (pair, slave) = (&self.0.pair, &self.0.slave);
+        let pair = &self.0.pair;
         let mut done = 0;
         let mut chunk = [0; 256];
         while source.remaining() > 0 {
-            if pair.has_lost_slaves() {
-                return if done > 0 { Ok(done) } else { Err(Errno::EIO) };
-            }
-            let room = || {
-                let room = slave.input_room();
-                (room > 0 || pair.has_lost_slaves()).then_some(room.max(1))
+            let room = || match pair.input_room() {
+                _ if pair.has_lost_slave() => Some(Err(Errno::EIO)),
+                0 => None,
+                room => Some(Ok(room)),
             };
             let outcome = if flags.contains(IoFlags::NONBLOCK) {
                 room().ok_or(Errno::EAGAIN)
             } else {
                 pair.master_writers.wait_interruptible(room)
             };
-            let len = match outcome {
-                Ok(room) => room.min(chunk.len()).min(source.remaining()),
-                Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
-            };
-            let taken = match source.take(&mut chunk[..len]) {
-                Ok(taken) => taken,
-                Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
-            };
-            slave.receive(&chunk[..taken]);
-            done += taken;
+            let taken = outcome.flatten().and_then(|room| {
+                let len = room.min(chunk.len()).min(source.remaining());
+                source.take(&mut chunk[..len])
+            });
+            match taken {
+                Ok(taken) => {
+                    pair.input.lock().extend(&chunk[..taken]);
+                    pair.deliver();
+                    done += taken;
+                }
+                Err(errno) if done == 0 => return Err(errno),
+                Err(_) => break,
+            }
         }
         Ok(done)
     }
@@ -329,10 +362,10 @@ impl File for MasterFile {
         if pair.packet_events.load(Ordering::Acquire) != 0 {
             events |= PollEvents::READABLE | PollEvents::PRI;
         }
-        if pair.has_lost_slaves() {
+        if pair.has_lost_slave() {
             events |= PollEvents::HUP;
         }
-        if self.0.slave.input_room() > 0 {
+        if pair.input_room() > 0 {
             events |= PollEvents::WRITABLE;
         }
         events
@@ -340,27 +373,25 @@ impl File for MasterFile {
 
     fn ioctl(&self, open: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
         let (pair, slave) = (&self.0.pair, &self.0.slave);
-        if let Some(outcome) = slave.common_ioctl(command, argument, true) {
+        // Settings and window are the slave's; they can be reached through both sides.
+        if let Some(outcome) = request_of_either_end(slave, None, open, command, argument, true) {
             return outcome;
         }
         let flag_in = || Ok::<_, Errno>(UserPtr::<i32>::new(argument).read()? != 0);
-        let flag_out = |flag: bool| Ok(UserPtr::<i32>::new(argument).write(&i32::from(flag)).map(|()| 0)?);
+        let put = |value: i32| Ok(UserPtr::<i32>::new(argument).write(&value).map(|()| 0)?);
         match command {
-            TIOCGPTN => {
-                UserPtr::<u32>::new(argument).write(&(pair.index as u32))?;
-                Ok(0)
-            }
+            TIOCGPTN => put(pair.index as i32),
             TIOCSPTLCK => {
                 pair.is_locked.store(flag_in()?, Ordering::Release);
                 Ok(0)
             }
-            TIOCGPTLCK => flag_out(pair.is_locked.load(Ordering::Acquire)),
+            TIOCGPTLCK => put(pair.is_locked.load(Ordering::Acquire).into()),
             TIOCPKT => {
                 pair.is_packet_mode.store(flag_in()?, Ordering::Release);
                 pair.packet_events.store(0, Ordering::Release);
                 Ok(0)
             }
-            TIOCGPKT => flag_out(pair.is_packet_mode.load(Ordering::Acquire)),
+            TIOCGPKT => put(pair.is_packet_mode.load(Ordering::Acquire).into()),
             TIOCSIG => {
                 let signal = Signal::new(argument as u32).ok_or(Errno::EINVAL)?;
                 if !matches!(signal, Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTSTP) {
@@ -369,35 +400,26 @@ impl File for MasterFile {
                 slave.jobs.signal_foreground(signal);
                 Ok(0)
             }
-            FIONREAD => {
-                let len = pair.output.lock().len() as i32;
-                UserPtr::<i32>::new(argument).write(&len)?;
+            FIONREAD => put(pair.output.lock().len() as i32),
+            // What the master writes is with the slave at once; the queues are seen from the other end.
+            TIOCOUTQ => put(0),
+            TCSBRK | TCSBRKP => Ok(0),
+            TCFLSH => match argument as u32 {
+                TCOFLUSH => Ok(0),
+                TCIFLUSH | TCIOFLUSH => {
+                    pair.output.lock().clear();
+                    slave.output_drained();
+                    Ok(0)
+                }
+                _ => Err(Errno::EINVAL),
+            },
+            TIOCGETD => put(0),
+            TIOCEXCL | TIOCNXCL => {
+                pair.is_exclusive.store(command == TIOCEXCL, Ordering::Relaxed);
                 Ok(0)
             }
-            // Settings set through the master are the slave's; job control does not apply to the master's side.
-            _ => slave.ioctl(open, command, argument),
+            TIOCGEXCL => put(pair.is_exclusive.load(Ordering::Relaxed).into()),
+            _ => Err(Errno::ENOTTY),
         }
-    }
-}
-
-impl File for SlaveFile {
-    fn is_seekable(&self) -> bool {
-        false
-    }
-
-    fn read(&self, position: &mut u64, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
-        self.master.slave.read(position, sink, flags)
-    }
-
-    fn write(&self, position: &mut u64, source: &mut Source<'_>, flags: IoFlags) -> Result<usize, Errno> {
-        self.master.slave.write(position, source, flags)
-    }
-
-    fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
-        self.master.slave.poll(table)
-    }
-
-    fn ioctl(&self, open: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
-        self.master.slave.ioctl(open, command, argument)
     }
 }
