@@ -45,6 +45,8 @@ pub(super) struct Kernel {
     pub(super) image: PathBuf,
     /// Words for its command line.
     pub(super) append: &'static str,
+    /// What compiled it, if this command did.
+    pub(super) compiler: String,
 }
 
 /// What a guest is told to measure.
@@ -97,7 +99,8 @@ enum Line {
 /// If no machine can be started, or its counter does not count instructions.
 pub(super) fn measure(kernel: &Kernel, tree: &Tree, plan: &Plan) -> Result<Run> {
     let name = kernel.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut run = Run { kernel: name, command_line: kernel.append.to_owned(), rows: Vec::new() };
+    let (command_line, compiler) = (kernel.append.to_owned(), kernel.compiler.clone());
+    let mut run = Run { kernel: name, command_line, compiler, rows: Vec::new() };
     let mut deaths = 0;
     while run.rows.len() < plan.rows.len() {
         let after = run.rows.last().map(|row| row.name.clone());

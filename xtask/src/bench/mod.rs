@@ -2,6 +2,7 @@
 
 mod boot;
 mod chart;
+mod check;
 mod guest;
 mod probe;
 mod program;
@@ -14,7 +15,7 @@ use clap::Subcommand;
 use self::guest::{Kernel, Mode, Plan};
 use self::record::{Record, Run};
 use crate::cpio::Tree;
-use crate::toolchain::Choice;
+use crate::toolchain::{Choice, Toolchain};
 use crate::{build, cmd, linux};
 
 /// Everything that costs and is no part of the work, off.
@@ -55,6 +56,12 @@ struct TableArgs {
     /// Compare with the stored figures of Linux instead of booting it.
     #[arg(long)]
     no_linux: bool,
+    /// Only Exo-OS, quick: fail if a row is more than 2 % dearer than in the committed baseline.
+    #[arg(long, conflicts_with_all = ["no_linux", "accept"])]
+    check: bool,
+    /// Only Exo-OS, quick: make what is measured the baseline.
+    #[arg(long, conflicts_with_all = ["no_linux", "only"])]
+    accept: bool,
     /// Which compiler to use.
     #[arg(long, value_enum, default_value_t)]
     toolchain: Choice,
@@ -68,8 +75,9 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     }
 }
 
-/// Measures all kernels, prints the table and writes the results.
+/// Measures Exo-OS and Linux, prints the table and writes the results; or measures Exo-OS for the gate.
 fn compare(args: &TableArgs) -> Result<()> {
+    let compiler = Toolchain::find(args.toolchain)?.describe().to_owned();
     let image = build::image(&build::Args { toolchain: args.toolchain, ..build::Args::default() })?;
     let mut words = Vec::new();
     for pattern in &args.only {
@@ -80,9 +88,20 @@ fn compare(args: &TableArgs) -> Result<()> {
         bail!("no row has {} in its name", args.only.join(" or "));
     }
     let tree = program::tree()?;
-    let plan = Plan { mode: Mode::Instructions, is_quick: args.quick, only: args.only.clone(), rows };
+    let plan = Plan {
+        mode: Mode::Instructions,
+        is_quick: args.quick || args.check || args.accept,
+        only: args.only.clone(),
+        rows,
+    };
     cmd::progress(format!("measuring {} rows", plan.rows.len()));
-    let exo = Kernel { name: "exo", image, append: "" };
+    let exo = Kernel { name: "exo", image, append: "", compiler };
+    if args.check {
+        return check::check(&guest::measure(&exo, &tree, &plan)?);
+    }
+    if args.accept {
+        return check::accept(guest::measure(&exo, &tree, &plan)?);
+    }
     let reference = record::path("linux.json");
     let (ours, theirs) = if args.no_linux {
         let stored = record::read(&reference).context("no stored figures of Linux; leave out --no-linux")?;
@@ -119,7 +138,7 @@ fn compare(args: &TableArgs) -> Result<()> {
 
 /// Measures Linux at its fastest and as Debian ships it.
 fn measure_linux(image: &std::path::Path, tree: &Tree, plan: &Plan) -> Result<(Option<Run>, Option<Run>)> {
-    let kernel = |name, append| Kernel { name, image: image.to_path_buf(), append };
+    let kernel = |name, append| Kernel { name, image: image.to_path_buf(), append, compiler: String::new() };
     let fastest = guest::measure(&kernel("linux-fastest", FASTEST), tree, plan)?;
     let debian = guest::measure(&kernel("linux-debian", ""), tree, plan)?;
     Ok((Some(fastest), Some(debian)))

@@ -31,6 +31,9 @@ pub(super) struct Run {
     pub(super) kernel: String,
     /// What its command line says beside where the console is.
     pub(super) command_line: String,
+    /// What compiled it, if this command did.
+    #[serde(default)]
+    pub(super) compiler: String,
     /// The rows, in the order in which they were measured.
     pub(super) rows: Vec<Row>,
 }
@@ -123,7 +126,24 @@ pub(super) fn write(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// If it cannot be written.
 pub(super) fn write_record(path: &Path, record: &Record) -> Result<()> {
-    write(path, &(serde_json::to_string_pretty(record)? + "\n"))
+    write(path, &format(record)?)
+}
+
+/// Formats a record with a line for each row, so that a change of it can be read.
+fn format(record: &Record) -> Result<String> {
+    let value = serde_json::to_value(record)?;
+    let runs = value.as_object().into_iter().flatten().filter(|(_, run)| !run.is_null());
+    let mut texts = Vec::new();
+    for (name, run) in runs {
+        let mut head = run.as_object().cloned().unwrap_or_default();
+        let rows = head.remove("rows").unwrap_or_default();
+        let rows = rows.as_array().into_iter().flatten().map(serde_json::to_string);
+        let rows = rows.collect::<Result<Vec<_>, _>>()?.join(",\n    ");
+        let head = serde_json::to_string(&head)?;
+        let head = head.trim_end_matches('}');
+        texts.push(format!("  {name:?}: {head},\"rows\":[\n    {rows}\n  ]}}"));
+    }
+    Ok(format!("{{\n{}\n}}\n", texts.join(",\n")))
 }
 
 #[cfg(test)]
@@ -147,9 +167,10 @@ mod tests {
             row("a/c", Outcome::Unsupported("socketpair: ENOSYS".to_owned())),
             row("a/d", Outcome::Failed("signal 11".to_owned())),
         ];
-        let run = Run { kernel: "exo-os".to_owned(), command_line: String::new(), rows };
+        let run = Run { kernel: "exo-os".to_owned(), rows, ..Run::default() };
         let record = Record { exo: Some(run), ..Record::default() };
-        let text = serde_json::to_string_pretty(&record).expect("plain data");
+        let text = format(&record).expect("plain data");
+        assert_eq!(text.lines().count(), 7, "{text}");
         let read: Record = serde_json::from_str(&text).expect("as written");
         let (read, wrote) = (read.exo.expect("there"), record.exo.expect("there"));
         assert_eq!(read.rows, wrote.rows);
