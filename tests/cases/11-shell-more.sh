@@ -19,7 +19,7 @@ sh -c 'cut -d" " -f5 /proc/$$/stat' | { read g; [ $g = $$ ] && echo own || echo 
 #case stop_and_continue
 sleep 30 & p=$!
 kill -STOP $p; while ! grep -q '^State:	T' /proc/$p/status; do :; done; grep ^State /proc/$p/status
-kill -CONT $p; while grep -q '^State:	T' /proc/$p/status; do :; done; grep ^State /proc/$p/status
+kill -CONT $p; while ! grep -q '^State:	S' /proc/$p/status; do :; done; grep ^State /proc/$p/status
 kill -STOP $p; kill -KILL $p; wait $p 2>/dev/null; echo $?
 
 #case term_waits_for_cont

@@ -24,7 +24,7 @@ cp /bin/busybox ./sleeper; ln -sf sleeper sleep; ./sleep 33 & a=$!; ./sleep 33 &
 sleep 34 & p=$!; kill -0 $p; echo $?; kill -s TERM $p; wait $p 2>/dev/null; echo $?; kill -0 $p 2>/dev/null; echo $?; sleep 34 & p=$!; kill -9 $p; wait $p 2>/dev/null; echo $?; kill -NOSUCH $$; echo $?; kill; echo $?; kill 999999 2>/dev/null; echo $?; kill -l | wc -l; /bin/kill -0 1; echo $?; kill abc; echo $?
 
 #case kill_a_group
-setsid sh -c 'echo $$ >g; sleep 35 & sleep 35 & wait' & wait_for g; g=$(cat g); until [ $(ps -o pgid,comm | awk -v g=$g '$1==g && $2=="sleep"' | wc -l) = 2 ]; do usleep 10000; done; ps -o pgid,comm | awk -v g=$g '$1==g && $2=="sleep"' | wc -l; kill -TERM -$g; wait; ps -o pgid,comm | awk -v g=$g '$1==g' | wc -l; kill -0 -$g 2>/dev/null; echo $?
+setsid sh -c 'echo $$ >g; sleep 35 & sleep 35 & wait' & wait_for g; g=$(cat g); until [ $(ps -o pgid,comm | awk -v g=$g '$1==g && $2=="sleep"' | wc -l) = 2 ]; do usleep 10000; done; ps -o pgid,comm | awk -v g=$g '$1==g && $2=="sleep"' | wc -l; kill -TERM -$g; wait; until [ $(ps -o pgid,comm | awk -v g=$g '$1==g' | wc -l) = 0 ]; do usleep 10000; done; ps -o pgid,comm | awk -v g=$g '$1==g' | wc -l; kill -0 -$g 2>/dev/null; echo $?
 
 #case kill_init_is_harmless
 kill -9 1; kill -TERM 1; ps -o pid,comm | awk '$1==1{print $1}'; cut -d' ' -f1,3 /proc/1/stat | sed 's/[RSD]$/alive/'
