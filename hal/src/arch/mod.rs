@@ -73,7 +73,7 @@
 //! backtrace   fn write(&mut dyn fmt::Write) -> fmt::Result
 //! ```
 
-#[cfg(any(target_os = "none", test))]
+#[cfg(target_os = "none")]
 mod x86_64;
 #[cfg(target_os = "none")]
 pub(crate) use x86_64::*;

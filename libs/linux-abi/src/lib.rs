@@ -26,6 +26,7 @@ macro_rules! consts {
 pub mod access;
 pub mod auxv;
 pub mod cap;
+pub mod cpu_features;
 pub mod dirent;
 pub mod epoll;
 pub mod errno;

@@ -5,7 +5,8 @@
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::acpi::Acpi;
+use firmware::acpi::Acpi;
+
 use super::irq::{self, ERROR_VECTOR, RESCHEDULE_VECTOR, SHOOTDOWN_VECTOR, SPURIOUS_VECTOR, TIMER_VECTOR};
 use super::mmio::Mmio;
 use super::registers::{self, cpuid};

@@ -9,14 +9,15 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
+use firmware::PhysMemory;
+use firmware::acpi::Acpi;
+use firmware::memory_map::MemoryMap;
+use firmware::start_info::{self, KIND_RAM, MAX_COMMAND_LINE, StartInfo};
 
-use super::acpi::Acpi;
 use super::area::CpuArea;
 use super::asm::{self, address};
 use super::kernel_map::{self, DIRECT_BASE};
-use super::memory_map::MemoryMap;
 use super::stack::Stack;
-use super::start_info::{self, KIND_RAM, MAX_COMMAND_LINE, PhysMemory, StartInfo};
 use super::{
     apic, console, cpu, features, fpu, io_apic, memory, paging, power, rtc, setup, smp, tables, time,
 };

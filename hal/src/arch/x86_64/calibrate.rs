@@ -2,8 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::acpi::Register;
-use super::clock_math::{confirm, extend, frequency};
+use clock_math::{confirm, extend, frequency};
+use firmware::acpi::Register;
+
 use super::features::{self, Below};
 use super::registers::{cpuid, tsc};
 use super::{io, mmio::Mmio};

@@ -5,8 +5,8 @@
 use core::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
+use firmware::acpi::{Acpi, IoApicEntry, IsaWire, MAX_IO_APICS};
 
-use super::acpi::{Acpi, IoApicEntry, IsaWire, MAX_IO_APICS};
 use super::mmio::Mmio;
 use super::{area, boot};
 use crate::cpu::CpuId;

@@ -9,9 +9,10 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use firmware::memory_map::MemoryMap;
+
 use super::asm::{self, address};
 use super::memory;
-use super::memory_map::MemoryMap;
 use crate::addr::{FrameNumber, PAGE_SIZE, PhysAddr};
 use crate::error::Error;
 use crate::upcall::bound;

@@ -53,78 +53,36 @@
 //! 16. **Meltdown, L1TF**: held entries have inverted addresses (paging); the kernel half is mapped in user mode, which
 //!     is safe only on CPUs that do not speculate across the privilege check.
 
-#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "tested on the host, used on the PC"))]
-mod acpi;
-#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "tested on the host, used on the PC"))]
-mod clock_math;
-#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "tested on the host, used on the PC"))]
-mod memory_map;
-#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "tested on the host, used on the PC"))]
-mod start_info;
-
-#[cfg(target_os = "none")]
 mod apic;
-#[cfg(target_os = "none")]
 mod area;
-#[cfg(target_os = "none")]
 mod asm;
-#[cfg(target_os = "none")]
 pub(crate) mod backtrace;
-#[cfg(target_os = "none")]
 pub(crate) mod boot;
-#[cfg(target_os = "none")]
 mod calibrate;
-#[cfg(target_os = "none")]
 pub(crate) mod console;
-#[cfg(target_os = "none")]
 pub(crate) mod cpu;
-#[cfg(target_os = "none")]
 mod cpu_info;
-#[cfg(target_os = "none")]
 mod exceptions;
-#[cfg(target_os = "none")]
 mod features;
-#[cfg(target_os = "none")]
 mod fpu;
-#[cfg(target_os = "none")]
 pub(crate) mod io;
-#[cfg(target_os = "none")]
 mod io_apic;
-#[cfg(target_os = "none")]
 pub(crate) mod irq;
-#[cfg(target_os = "none")]
 mod kernel_map;
-#[cfg(target_os = "none")]
 pub(crate) mod memory;
-#[cfg(target_os = "none")]
 mod mmio;
-#[cfg(target_os = "none")]
 pub(crate) mod paging;
-#[cfg(target_os = "none")]
 mod panic;
-#[cfg(target_os = "none")]
 mod power;
-#[cfg(target_os = "none")]
 mod registers;
-#[cfg(target_os = "none")]
 mod rtc;
-#[cfg(target_os = "none")]
 mod setup;
-#[cfg(target_os = "none")]
 mod shootdown;
-#[cfg(target_os = "none")]
 mod smp;
-#[cfg(target_os = "none")]
 mod stack;
-#[cfg(target_os = "none")]
 mod symbols;
-#[cfg(target_os = "none")]
 mod tables;
-#[cfg(target_os = "none")]
 pub(crate) mod task;
-#[cfg(target_os = "none")]
 pub(crate) mod time;
-#[cfg(target_os = "none")]
 pub(crate) mod user;
-#[cfg(target_os = "none")]
 pub(crate) mod vdso;

@@ -125,7 +125,7 @@ fn end() -> ! {
     }
     if let Ok(seconds) = u64::try_from(seconds) {
         let _ = writeln!(EarlyConsole, "rebooting in {seconds} seconds");
-        time::busy_wait_ns(seconds.saturating_mul(super::clock_math::SECOND_NS));
+        time::busy_wait_ns(seconds.saturating_mul(clock_math::SECOND_NS));
     }
     power::reset()
 }

@@ -3,8 +3,8 @@
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
+use firmware::acpi::{Acpi, MAX_PORTS, Register};
 
-use super::acpi::{Acpi, MAX_PORTS, Register};
 use super::mmio::Mmio;
 use super::{boot, cpu, io, time};
 use crate::sync::Once;

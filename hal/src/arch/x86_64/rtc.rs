@@ -4,8 +4,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::acpi::Acpi;
-use super::clock_math::{Date, SECOND_NS};
+use clock_math::{Date, SECOND_NS};
+use firmware::acpi::Acpi;
+
 use super::{io, time};
 
 const INDEX: u16 = 0x70;

@@ -9,9 +9,10 @@ use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
-use super::acpi::{Acpi, Register};
+use clock_math::{SECOND_NS, Scale};
+use firmware::acpi::{Acpi, Register};
+
 use super::calibrate::{self, Extended, Hpet, Reference, Sample};
-use super::clock_math::{SECOND_NS, Scale};
 use super::features::{self, Below};
 use super::mmio::Mmio;
 use super::{apic, area, asm, boot, registers, rtc};
@@ -213,7 +214,7 @@ fn measure_timer() {
     let passed = tsc().wrapping_sub(start);
     let count = u64::from(u32::MAX - apic::timer_count());
     apic::start_timer(0);
-    TIMER_HZ.store(super::clock_math::frequency(count, passed, hz).unwrap_or(DEFAULT_HZ), Ordering::Relaxed);
+    TIMER_HZ.store(clock_math::frequency(count, passed, hz).unwrap_or(DEFAULT_HZ), Ordering::Relaxed);
 }
 
 /// Sets this CPU's one-shot timer.

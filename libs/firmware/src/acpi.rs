@@ -5,22 +5,23 @@
 
 use arrayvec::ArrayVec;
 
-use super::start_info::{PhysMemory, u32_at, u64_at};
-use crate::cpu::MAX_CPUS;
+use crate::{PhysMemory, u32_at, u64_at};
 
+/// Processors kept.
+pub const MAX_CPUS: usize = 64;
 /// Tables looked at in a root table.
 const MAX_TABLES: usize = 128;
 /// Bytes of a table looked at.
 const MAX_TABLE: usize = 4 << 20;
 /// I/O APICs kept.
-pub(crate) const MAX_IO_APICS: usize = 8;
+pub const MAX_IO_APICS: usize = 8;
 
 /// Ranges of ports of the fixed hardware.
-pub(crate) const MAX_PORTS: usize = 1 + 8 + 11;
+pub const MAX_PORTS: usize = 1 + 8 + 11;
 
 /// A register as a Generic Address Structure gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Register {
+pub enum Register {
     /// An I/O port.
     Port(u16),
     /// A physical address.
@@ -29,60 +30,60 @@ pub(crate) enum Register {
 
 /// An I/O interrupt controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct IoApicEntry {
+pub struct IoApicEntry {
     /// Physical address of its registers.
-    pub(crate) addr: u32,
+    pub addr: u32,
     /// The global system interrupt of its first pin.
-    pub(crate) first_gsi: u32,
+    pub first_gsi: u32,
 }
 
 /// How a legacy interrupt line is wired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct IsaWire {
+pub struct IsaWire {
     /// Where it arrives.
-    pub(crate) gsi: u32,
+    pub gsi: u32,
     /// It is active low.
-    pub(crate) active_low: bool,
+    pub active_low: bool,
     /// It is level triggered.
-    pub(crate) level: bool,
+    pub level: bool,
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(crate) struct Acpi {
+pub struct Acpi {
     /// APIC numbers of the usable CPUs, in the table's order.
-    pub(crate) cpus: ArrayVec<u32, MAX_CPUS>,
+    pub cpus: ArrayVec<u32, MAX_CPUS>,
     /// Physical address of the local APICs.
-    pub(crate) local_apic: Option<u64>,
+    pub local_apic: Option<u64>,
     /// I/O APICs.
-    pub(crate) io_apics: ArrayVec<IoApicEntry, MAX_IO_APICS>,
+    pub io_apics: ArrayVec<IoApicEntry, MAX_IO_APICS>,
     /// Overrides of the legacy lines: line and wire.
-    pub(crate) overrides: ArrayVec<(u8, IsaWire), 16>,
+    pub overrides: ArrayVec<(u8, IsaWire), 16>,
     /// The power-management timer, and whether it counts 32 bits (else 24).
-    pub(crate) pm_timer: Option<(Register, bool)>,
+    pub pm_timer: Option<(Register, bool)>,
     /// Physical address of the HPET.
-    pub(crate) hpet: Option<u64>,
+    pub hpet: Option<u64>,
     /// PM1a and PM1b control registers.
-    pub(crate) pm1_control: [Option<Register>; 2],
+    pub pm1_control: [Option<Register>; 2],
     /// Sleep control register of hardware-reduced machines.
-    pub(crate) sleep_control: Option<Register>,
+    pub sleep_control: Option<Register>,
     /// Sleep types of `\_S5` for PM1a and PM1b.
-    pub(crate) soft_off: Option<(u8, u8)>,
+    pub soft_off: Option<(u8, u8)>,
     /// Reset register and the value that resets.
-    pub(crate) reset: Option<(Register, u8)>,
+    pub reset: Option<(Register, u8)>,
     /// Ports of the fixed hardware, which are nobody else's: first and number.
-    pub(crate) ports: ArrayVec<(u16, u16), MAX_PORTS>,
+    pub ports: ArrayVec<(u16, u16), MAX_PORTS>,
     /// CMOS index of the century, 0 if there is none.
-    pub(crate) century: u8,
+    pub century: u8,
     /// The machine has an 8042 keyboard controller, as far as the firmware says.
-    pub(crate) has_8042: bool,
+    pub has_8042: bool,
     /// The machine has no CMOS clock.
-    pub(crate) no_cmos: bool,
+    pub no_cmos: bool,
 }
 
 impl Acpi {
     /// Reads the tables behind a root pointer, or behind the one found in the BIOS area.
-    pub(crate) fn parse(memory: &dyn PhysMemory, rsdp: Option<u64>) -> Acpi {
+    pub fn parse(memory: &dyn PhysMemory, rsdp: Option<u64>) -> Acpi {
         let mut acpi = Acpi { has_8042: true, ..Acpi::default() };
         let root = rsdp.and_then(|addr| root_table(memory, addr)).or_else(|| scan(memory));
         let Some((addr, entry_size)) = root else { return acpi };

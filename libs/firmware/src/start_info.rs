@@ -6,42 +6,30 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use crate::{PhysMemory, u32_at, u64_at};
+
 /// Longest command line taken, as on Linux (`COMMAND_LINE_SIZE`).
-pub(crate) const MAX_COMMAND_LINE: usize = 2048;
+pub const MAX_COMMAND_LINE: usize = 2048;
 /// Boot modules taken.
 const MAX_MODULES: usize = 8;
 /// Memory-map entries looked at.
 const MAX_MAP_ENTRIES: usize = 512;
+/// First address that the architecture cannot express.
+const PHYS_LIMIT: u64 = 1 << 52;
 const MAGIC: u32 = 0x336e_c578;
 
-/// Reads physical memory: `None` where nothing can be read.
-pub(crate) trait PhysMemory {
-    /// Returns `len` bytes from `addr` on.
-    fn bytes(&self, addr: u64, len: usize) -> Option<&[u8]>;
-}
-
 /// Kind of a memory-map entry: RAM.
-pub(crate) const KIND_RAM: u32 = 1;
+pub const KIND_RAM: u32 = 1;
 
 /// What the boot loader said.
-pub(crate) struct StartInfo<'a> {
+pub struct StartInfo<'a> {
     /// The command line without its NUL, cut to [`MAX_COMMAND_LINE`].
-    pub(crate) command_line: &'a [u8],
+    pub command_line: &'a [u8],
     /// Files in memory, none empty.
-    pub(crate) modules: ArrayVec<Range<u64>, MAX_MODULES>,
+    pub modules: ArrayVec<Range<u64>, MAX_MODULES>,
     /// Address of ACPI's root pointer, if it was given.
-    pub(crate) rsdp: Option<u64>,
+    pub rsdp: Option<u64>,
     map: &'a [u8],
-}
-
-/// Reads a little-endian word of 32 bits.
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// Reads a little-endian word of 64 bits.
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 impl<'a> StartInfo<'a> {
@@ -49,7 +37,7 @@ impl<'a> StartInfo<'a> {
     ///
     /// # Errors
     /// A message if there is none or it gives no memory map.
-    pub(crate) fn parse(memory: &'a dyn PhysMemory, addr: u64) -> Result<Self, &'static str> {
+    pub fn parse(memory: &'a dyn PhysMemory, addr: u64) -> Result<Self, &'static str> {
         const BROKEN: &str = "the boot loader's start info cannot be read";
         let head = memory.bytes(addr, 40).ok_or(BROKEN)?;
         if u32_at(head, 0) != Some(MAGIC) {
@@ -73,7 +61,7 @@ impl<'a> StartInfo<'a> {
             let Some(entry) = memory.bytes(list.wrapping_add(32 * i as u64), 32) else { break };
             let (Some(start), Some(len)) = (u64_at(entry, 0), u64_at(entry, 8)) else { break };
             let end = start.saturating_add(len);
-            if start < end && end < crate::addr::PhysAddr::LIMIT {
+            if start < end && end < PHYS_LIMIT {
                 modules.push(start..end);
             }
         }
@@ -84,7 +72,7 @@ impl<'a> StartInfo<'a> {
     }
 
     /// Iterates over the memory map: range and kind, as unsorted and overlapping as the firmware left it.
-    pub(crate) fn memory(&self) -> impl Iterator<Item = (Range<u64>, u32)> + 'a {
+    pub fn memory(&self) -> impl Iterator<Item = (Range<u64>, u32)> + 'a {
         self.map.chunks_exact(24).filter_map(|entry| {
             let (start, len, kind) = (u64_at(entry, 0)?, u64_at(entry, 8)?, u32_at(entry, 16)?);
             Some((start..start.saturating_add(len), kind))
@@ -110,7 +98,7 @@ fn command_line(memory: &dyn PhysMemory, addr: u64) -> &[u8] {
 }
 
 /// Returns the value of the last `name=value` word of a command line before a bare `--`.
-pub(crate) fn parameter<'a>(command_line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub fn parameter<'a>(command_line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     command_line
         .split(|byte| byte.is_ascii_whitespace())
         .take_while(|word| *word != b"--")
@@ -119,7 +107,7 @@ pub(crate) fn parameter<'a>(command_line: &'a [u8], name: &[u8]) -> Option<&'a [
 }
 
 /// Reads a size as Linux writes it: a number (decimal, or 0x) and perhaps K, M, G or T.
-pub(crate) fn parse_size(text: &[u8]) -> Option<u64> {
+pub fn parse_size(text: &[u8]) -> Option<u64> {
     let (digits, radix) = match text.strip_prefix(b"0x") {
         Some(rest) => (rest, 16),
         None => (text, 10),

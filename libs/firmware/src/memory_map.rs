@@ -6,49 +6,48 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use crate::addr::PAGE_SIZE;
-
 /// Ranges kept; a map with more loses its smallest.
 const MAX_RANGES: usize = 128;
-const PAGE: u64 = PAGE_SIZE as u64;
+/// Bytes of a frame.
+const PAGE: u64 = 4096;
 /// End of the physical memory that a frame number can name (16 TiB).
-pub(crate) const MAX_PHYS: u64 = (u32::MAX as u64) << 12;
+pub const MAX_PHYS: u64 = (u32::MAX as u64) << 12;
 
 /// A set of whole frames, as ascending, disjoint, non-adjacent ranges of bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryMap {
+pub struct MemoryMap {
     ranges: ArrayVec<Range<u64>, MAX_RANGES>,
 }
 
 impl MemoryMap {
     /// Makes an empty set.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self { ranges: ArrayVec::new_const() }
     }
 
     /// Iterates over the ranges, ascending.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + Clone + '_ {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + Clone + '_ {
         self.ranges.iter().cloned()
     }
 
     /// Returns the end of the last range, 0 if there is none.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.ranges.last().map_or(0, |range| range.end)
     }
 
     /// Returns the number of bytes.
     #[cfg(test)]
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.ranges.iter().map(|range| range.end - range.start).sum()
     }
 
     /// Tells whether all bytes of a range belong to the set.
-    pub(crate) fn contains(&self, range: &Range<u64>) -> bool {
+    pub fn contains(&self, range: &Range<u64>) -> bool {
         self.ranges.iter().any(|own| own.start <= range.start && range.end <= own.end)
     }
 
     /// Adds the whole frames inside a range.
-    pub(crate) fn add(&mut self, range: Range<u64>) {
+    pub fn add(&mut self, range: Range<u64>) {
         let Some(start) = range.start.checked_next_multiple_of(PAGE) else { return };
         let end = (range.end.min(MAX_PHYS)) & !(PAGE - 1);
         if start >= end {
@@ -68,7 +67,7 @@ impl MemoryMap {
     }
 
     /// Removes every frame that a range touches.
-    pub(crate) fn remove(&mut self, range: Range<u64>) {
+    pub fn remove(&mut self, range: Range<u64>) {
         let start = range.start & !(PAGE - 1);
         let end = range.end.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
         if range.start >= range.end {
@@ -92,12 +91,12 @@ impl MemoryMap {
     }
 
     /// Removes everything from `end` on.
-    pub(crate) fn limit(&mut self, end: u64) {
+    pub fn limit(&mut self, end: u64) {
         self.remove(end..u64::MAX);
     }
 
     /// Takes `len` bytes, rounded up to whole frames, from the lowest place that has them between `from` and `below`.
-    pub(crate) fn allocate(&mut self, len: u64, from: u64, below: u64) -> Option<u64> {
+    pub fn allocate(&mut self, len: u64, from: u64, below: u64) -> Option<u64> {
         let len = len.checked_next_multiple_of(PAGE)?;
         let start = self.ranges.iter().find_map(|range| {
             let start = range.start.max(from.checked_next_multiple_of(PAGE)?);

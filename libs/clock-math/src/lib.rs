@@ -1,36 +1,38 @@
 //! Arithmetic of clocks: scales, counters that wrap, dates.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
 /// Nanoseconds in a second.
-pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+pub const SECOND_NS: u64 = 1_000_000_000;
 
 /// A ratio of two frequencies as a fixed-point number with 32 bits behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scale(u64);
+pub struct Scale(u64);
 
 impl Scale {
     /// Makes the factor that turns ticks of `from_hz` into ticks of `to_hz`. Both are at least 1, and their ratio is
     /// below 2^32.
-    pub(crate) const fn new(from_hz: u64, to_hz: u64) -> Scale {
+    pub const fn new(from_hz: u64, to_hz: u64) -> Scale {
         let from = if from_hz == 0 { 1 } else { from_hz };
         let factor = ((to_hz as u128) << 32) / from as u128;
         Scale(if factor > u64::MAX as u128 { u64::MAX } else { factor as u64 })
     }
 
     /// The factor itself.
-    pub(crate) const fn bits(self) -> u64 {
+    pub const fn bits(self) -> u64 {
         self.0
     }
 
     /// Converts a number of ticks; saturates.
     #[inline(always)]
-    pub(crate) const fn apply(self, ticks: u64) -> u64 {
+    pub const fn apply(self, ticks: u64) -> u64 {
         ((ticks as u128 * self.0 as u128) >> 32) as u64
     }
 }
 
 /// Returns the frequency of a counter that advanced by `ticks` while a reference of `reference_hz` advanced by
 /// `reference_ticks`.
-pub(crate) fn frequency(ticks: u64, reference_ticks: u64, reference_hz: u64) -> Option<u64> {
+pub fn frequency(ticks: u64, reference_ticks: u64, reference_hz: u64) -> Option<u64> {
     if reference_ticks == 0 {
         return None;
     }
@@ -41,7 +43,7 @@ pub(crate) fn frequency(ticks: u64, reference_ticks: u64, reference_hz: u64) -> 
 
 /// Takes the frequency measured first, unless it hides that the reference turned unnoticed, because the CPU stood still:
 /// then it is too high. Measures `again` until two agree, or takes the lowest of some.
-pub(crate) fn confirm(first: u64, mut again: impl FnMut() -> Option<u64>) -> u64 {
+pub fn confirm(first: u64, mut again: impl FnMut() -> Option<u64>) -> u64 {
     const TRIES: usize = 5;
 
     let mut lowest = first;
@@ -56,27 +58,32 @@ pub(crate) fn confirm(first: u64, mut again: impl FnMut() -> Option<u64>) -> u64
 }
 
 /// Extends a reading of a counter of `bits` bits to 64 bits, given an extended earlier value less than a turn ago.
-pub(crate) fn extend(last: u64, reading: u64, bits: u32) -> u64 {
+#[inline]
+pub fn extend(last: u64, reading: u64, bits: u32) -> u64 {
     let mask = u64::MAX >> (64 - bits);
     last + (reading.wrapping_sub(last) & mask)
 }
 
 /// A moment as a calendar and a wall clock show it, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Date {
-    pub(crate) year: u32,
+pub struct Date {
+    /// From 1970 on.
+    pub year: u32,
     /// 1 to 12.
-    pub(crate) month: u32,
+    pub month: u32,
     /// 1 to 31.
-    pub(crate) day: u32,
-    pub(crate) hour: u32,
-    pub(crate) minute: u32,
-    pub(crate) second: u32,
+    pub day: u32,
+    /// 0 to 23.
+    pub hour: u32,
+    /// 0 to 59.
+    pub minute: u32,
+    /// 0 to 60.
+    pub second: u32,
 }
 
 impl Date {
     /// Returns the seconds since 1970; `None` for what is no date from then on.
-    pub(crate) fn unix_seconds(self) -> Option<u64> {
+    pub fn unix_seconds(self) -> Option<u64> {
         let is_sane = (1970..10_000).contains(&self.year)
             && (1..=12).contains(&self.month)
             && (1..=31).contains(&self.day)
