@@ -13,8 +13,9 @@ use firmware::memory_map::MemoryMap;
 
 use super::asm::{self, address};
 use super::memory;
-use crate::addr::{FrameNumber, PAGE_SIZE, PhysAddr};
+use crate::addr::{FrameNumber, PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::upcall::bound;
 
 /// Virtual minus physical address of the image.
@@ -93,8 +94,15 @@ fn table_for(virt: usize, level: u32, new_table: NewTable) -> Result<&'static Ta
         let slot = &table[index(virt, above)];
         let mut entry = slot.load(Ordering::Acquire);
         if entry == 0 {
-            entry = new_table().ok_or(Error::OutOfMemory)? | PRESENT | WRITE | ACCESSED;
-            slot.store(entry, Ordering::Release);
+            let new = new_table().ok_or(Error::OutOfMemory)?;
+            entry = new | PRESENT | WRITE | ACCESSED;
+            // Another CPU may have put one in since.
+            if let Err(theirs) = slot.compare_exchange(0, entry, Ordering::AcqRel, Ordering::Acquire) {
+                // SAFETY: nobody else knows the table. It is not one of early memory: then only one CPU runs, and
+                // nobody can have been faster.
+                drop(unsafe { Frame::from_raw(FrameNumber::new((new >> PAGE_SHIFT) as u32)) });
+                entry = theirs;
+            }
         }
         if entry & LARGE != 0 {
             return Err(Error::AlreadyMapped);
