@@ -324,6 +324,3 @@ impl fmt::Debug for Frame {
         write!(f, "{:?} order {} handles {}", self.number(), self.order(), self.ref_count())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -39,9 +39,6 @@ pub mod sim {
     pub use crate::arch::host::api::*;
 }
 
-#[cfg(test)]
-mod test_kernel;
-
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, USER_END};
 pub use boot::BootInfo;
 pub use error::Error;

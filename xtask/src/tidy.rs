@@ -61,7 +61,8 @@ pub(crate) fn check() -> Result<String> {
             sources.iter().filter(|source| source.path.starts_with(prefix) && source.path.ends_with(".rs"));
         of_crate.map(|source| source.text.lines().count()).sum()
     };
-    let (hal, total) = (lines("hal/"), lines(""));
+    // The crate that may say `unsafe`; its tests are crates of their own, which may not.
+    let (hal, total) = (lines("hal/src/"), lines(""));
     let per_mille = (1000 * hal).checked_div(total).unwrap_or(0);
     Ok(format!(
         "{} files are tidy; {hal} of {total} lines ({}.{} %) are in hal, the aim is at most 10 %",
@@ -130,7 +131,8 @@ fn unsafe_fence(sources: &[Source]) -> Vec<String> {
         if count != expected {
             problems.push(format!("{}: has {count} times `{ALLOW_UNSAFE}`, not {expected}", source.path));
         }
-        let crate_root = source.path.ends_with("src/lib.rs") || source.path == "xtask/src/main.rs";
+        const OTHER_ROOTS: [&str; 2] = ["xtask/src/main.rs", "hal/tests/hal/main.rs"];
+        let crate_root = source.path.ends_with("src/lib.rs") || OTHER_ROOTS.contains(&source.path.as_str());
         if crate_root && expected == 0 && !source.text.contains(FORBID_UNSAFE) {
             problems.push(format!("{}: does not say `#![{FORBID_UNSAFE}]`", source.path));
         }

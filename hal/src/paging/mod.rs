@@ -82,6 +82,3 @@ pub fn flush_tlb_all() {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -66,31 +66,3 @@ impl<T> fmt::Debug for ArcSlot<T> {
         f.write_str(if self.is_empty() { "ArcSlot(empty)" } else { "ArcSlot(full)" })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slot_owns_one_count_and_gives_it_back() {
-        let value = Arc::new(7);
-        let slot = ArcSlot::new();
-        assert!(slot.put(value.clone()).is_none());
-        assert_eq!(Arc::strong_count(&value), 2);
-        let old = slot.put(Arc::new(8)).unwrap();
-        assert_eq!(*old, 7);
-        drop(old);
-        assert_eq!(Arc::strong_count(&value), 1);
-        assert_eq!(*slot.take().unwrap(), 8);
-        assert!(slot.take().is_none());
-    }
-
-    #[test]
-    fn dropping_the_slot_drops_its_content() {
-        let value = Arc::new(1);
-        let slot = ArcSlot::new();
-        slot.put(value.clone());
-        drop(slot);
-        assert_eq!(Arc::strong_count(&value), 1);
-    }
-}

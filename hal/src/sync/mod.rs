@@ -27,6 +27,3 @@ pub use spin_lock::{SpinLock, SpinLockGuard, SpinLockIrq, SpinLockIrqGuard};
 
 #[cfg(not(target_os = "none"))]
 pub use per_cpu::PerMachine;
-
-#[cfg(test)]
-mod tests;

@@ -465,6 +465,3 @@ pub fn enter_user(regs: &UserRegs) -> ! {
     regs.sanitise();
     arch::task::enter_user(&regs)
 }
-
-#[cfg(test)]
-mod tests;

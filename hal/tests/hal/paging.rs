@@ -1,14 +1,13 @@
 //! Tests of the walker, on real entries in a simulated machine.
 
-use std::vec::Vec;
-
-use super::*;
-use crate::addr::{FrameNumber, PAGE_SIZE, USER_END};
-use crate::cpu::CpuId;
-use crate::sim::{self, Machine, TlbEvent};
-use crate::task::{Current, HasTask, adopt_boot, current};
 use crate::test_kernel::{FREED, TestThread, frame};
-use crate::user;
+use hal::Error;
+use hal::addr::{FrameNumber, PAGE_SIZE, USER_END};
+use hal::cpu::CpuId;
+use hal::paging::*;
+use hal::sim::{self, Machine, TlbEvent};
+use hal::task::{Current, HasTask, adopt_boot, current};
+use hal::user;
 
 const PAGE: usize = 0x40_0000;
 

@@ -3,23 +3,21 @@
 use core::alloc::Layout;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::vec::Vec;
 
-use crate::addr::FrameNumber;
-use crate::boot::{self, BootInfo};
-use crate::error::Error;
-use crate::frame::Frame;
-use crate::heap::Slot;
-use crate::paging::{PageFlags, PageTable};
-use crate::task::{self, HasTask, SyscallFrame, Task, UserRegs, Work};
-use crate::upcall::{Kernel, PageFault, UserException};
+use hal::addr::FrameNumber;
+use hal::boot::{self, BootInfo};
+use hal::error::Error;
+use hal::frame::Frame;
+use hal::heap::Slot;
+use hal::paging::{PageFlags, PageTable};
+use hal::task::{self, HasTask, SyscallFrame, Task, UserRegs, Work};
+use hal::upcall::{Kernel, PageFault, UserException};
 
 pub(crate) struct TestKernel;
 
-crate::entry!(TestKernel);
+hal::entry!(TestKernel);
 
 /// A thread: its task, and its address space if it is a user's.
 pub(crate) struct TestThread {
@@ -51,7 +49,7 @@ impl TestThread {
     }
 }
 
-crate::machine_static! {
+hal::machine_static! {
     /// Threads that can run.
     static READY: Mutex<VecDeque<Arc<TestThread>>> = Mutex::new(VecDeque::new());
     /// Frames that were freed, in order, as (first, order).
@@ -89,7 +87,7 @@ pub(crate) fn block() {
         if let Some(next) = next {
             return task::switch_to(next);
         }
-        crate::cpu::wait_for_interrupt();
+        hal::cpu::wait_for_interrupt();
     }
 }
 
@@ -116,19 +114,19 @@ impl Kernel for TestKernel {
         }
         drop(info);
         task::adopt_boot(TestThread::new);
-        crate::irq::enable();
-        crate::cpu::start_secondaries();
-        let deadline = crate::time::now_ns() + 1_000_000_000;
-        crate::time::set_deadline(Some(deadline));
-        crate::cpu::wait_for_interrupt();
-        assert!(crate::time::now_ns() >= deadline);
-        crate::cpu::power_off()
+        hal::irq::enable();
+        hal::cpu::start_secondaries();
+        let deadline = hal::time::now_ns() + 1_000_000_000;
+        hal::time::set_deadline(Some(deadline));
+        hal::cpu::wait_for_interrupt();
+        assert!(hal::time::now_ns() >= deadline);
+        hal::cpu::power_off()
     }
 
     fn secondary_boot() -> ! {
         task::adopt_boot(TestThread::new);
         loop {
-            crate::cpu::wait_for_interrupt();
+            hal::cpu::wait_for_interrupt();
         }
     }
 
@@ -161,7 +159,7 @@ impl Kernel for TestKernel {
             SYS_ADD => (0..6).map(|i| frame.arg(i) as isize).sum(),
             SYS_LOG => {
                 let mut text = [0; 32];
-                let len = crate::user::read_cstr(frame.arg(0) as usize, &mut text);
+                let len = hal::user::read_cstr(frame.arg(0) as usize, &mut text);
                 match len {
                     Ok(Some(len)) => {
                         log(Box::leak(String::from_utf8_lossy(&text[..len]).into_owned().into_boxed_str()));
@@ -190,10 +188,10 @@ impl Kernel for TestKernel {
         match current.deferred.load(Ordering::Relaxed) as u64 {
             SYS_FORK => {
                 let mut child = PageTable::new().unwrap();
-                let mut flush = crate::paging::TlbFlush::new();
+                let mut flush = hal::paging::TlbFlush::new();
                 let mut parent = current.table.as_ref().unwrap().lock().unwrap();
-                let all = 0..crate::USER_END;
-                parent.fork_range(&mut child, all, crate::paging::ForkMode::CopyOnWrite, &mut flush).unwrap();
+                let all = 0..hal::USER_END;
+                parent.fork_range(&mut child, all, hal::paging::ForkMode::CopyOnWrite, &mut flush).unwrap();
                 flush.finish();
                 let thread = TestThread::user(child, UserRegs { rax: 0, ..*regs });
                 thread.task().copy_fpu_from_current();
@@ -216,8 +214,8 @@ impl Kernel for TestKernel {
         let current = task::try_current::<TestThread>().ok_or(Error::Fault)?;
         let table = current.table.as_ref().ok_or(Error::Fault)?;
         let mut table = table.lock().unwrap();
-        let page = crate::addr::page_floor(fault.address);
-        let mut flush = crate::paging::TlbFlush::new();
+        let page = hal::addr::page_floor(fault.address);
+        let mut flush = hal::paging::TlbFlush::new();
         match table.get(page) {
             // Anonymous memory between 1 MiB and 2 MiB.
             None if (0x10_0000..0x20_0000).contains(&page) => {

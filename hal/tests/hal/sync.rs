@@ -1,13 +1,12 @@
 //! Tests of locks and per-CPU data.
 
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::string::String;
 use std::sync::Arc;
 
-use super::*;
-use crate::cpu::CpuId;
-use crate::irq;
-use crate::sim::Machine;
+use hal::cpu::CpuId;
+use hal::irq;
+use hal::sim::Machine;
+use hal::sync::*;
 
 const OUTER: LockRank = LockRank::new(10, "outer");
 const INNER: LockRank = LockRank::new(20, "inner");
@@ -95,7 +94,7 @@ fn interrupts_wait_until_they_are_on() {
         HITS.fetch_add(1, Ordering::Relaxed);
     })
     .unwrap();
-    assert_eq!(irq::register(line, || ()), Err(crate::Error::InUse));
+    assert_eq!(irq::register(line, || ()), Err(hal::Error::InUse));
     irq::disabled(|| {
         machine.raise(line);
         assert_eq!(HITS.load(Ordering::Relaxed), 0);
@@ -174,12 +173,12 @@ fn once_is_set_once() {
     assert_eq!(Arc::strong_count(&dropped), 1);
 }
 
-crate::per_cpu! {
+hal::per_cpu! {
     static COUNTER: AtomicU32 = AtomicU32::new(7);
     static SCRATCH: CpuLocal<u32> = CpuLocal::new(0);
 }
 
-crate::machine_static! {
+hal::machine_static! {
     static PER_MACHINE: AtomicU32 = AtomicU32::new(1);
 }
 
