@@ -83,7 +83,7 @@ pub(crate) struct Figures {
     pub(crate) drift: f64,
     /// How many batches there were.
     pub(crate) batches: usize,
-    /// How many operations a batch had.
+    /// How many operations a batch had, or items if the figures are for one of those.
     pub(crate) operations: u64,
 }
 
@@ -120,13 +120,15 @@ pub(crate) struct Bench {
     settings: Settings,
     /// What reading the clock twice costs.
     clock_cost: u64,
+    /// Whether the batches that count are running, for a profiler.
+    is_marked: bool,
     figures: Option<Figures>,
 }
 
 impl Bench {
     /// Makes ready to measure.
     pub(crate) fn new(settings: Settings) -> Self {
-        let mut bench = Self { settings, clock_cost: 0, figures: None };
+        let mut bench = Self { settings, clock_cost: 0, is_marked: false, figures: None };
         bench.clock_cost = (0..100).filter_map(|_| bench.elapsed(|| Ok(())).ok()).min().unwrap_or(0);
         bench
     }
@@ -139,9 +141,15 @@ impl Bench {
     /// Returns how long a function takes, without the clock's own cost.
     #[inline(always)]
     pub(crate) fn elapsed(&self, function: impl FnOnce() -> Result<()>) -> Result<u64> {
+        if self.is_marked {
+            sys::mark_begin();
+        }
         let start = self.settings.clock.now();
         function()?;
         let end = self.settings.clock.now();
+        if self.is_marked {
+            sys::mark_end();
+        }
         Ok((end - start).saturating_sub(self.clock_cost))
     }
 
@@ -177,11 +185,12 @@ impl Bench {
             ticks = undisturbed(count)?;
         }
         count = (count * wanted).div_ceil(ticks.max(1)).clamp(1, count * 2);
+        self.is_marked = true;
         let mut values = Vec::new();
         for _ in 0..self.settings.batches(ticks) {
             values.push(batch(self, count)? as f64 / (count * items) as f64);
         }
-        self.figures = Some(Figures::of(self.settings.clock.unit(), &values, count));
+        self.figures = Some(Figures::of(self.settings.clock.unit(), &values, count * items));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod link;
 mod linux;
 mod packages;
 mod paths;
+mod profile;
 mod qemu;
 mod rootfs;
 mod run;
@@ -64,6 +65,8 @@ enum Command {
     Ci(ci::Args),
     /// Measure beside Linux: instructions of each operation, and what they are of Linux's.
     Bench(bench::Args),
+    /// Show where the kernel's instructions go: by function, and as a flame graph.
+    Profile(profile::Args),
     /// Write `docs/syscalls.md`: which system calls work.
     Syscalls,
     /// Check the rules of the source tree that no compiler checks.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Linux => linux::main().map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::main(&args),
         Command::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Profile(args) => profile::main(&args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::main(&args),
         Command::Syscalls => syscalls::main().map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),

@@ -20,6 +20,19 @@ use crate::scratch::Scratch;
 use crate::session::{self, Running, read_pieces};
 use crate::{cmd, paths};
 
+/// Options of a machine that counts: one instruction, one tick; no copies by byte, which the emulator counts one by
+/// one; the same random numbers and the same date on every run.
+pub(crate) const COUNTING: [&str; 8] = [
+    "-icount",
+    "shift=0,sleep=off",
+    "-cpu",
+    "max,-erms,-fsrm",
+    "-rtc",
+    "base=2026-01-01,clock=vm",
+    "-seed",
+    "1",
+];
+
 /// How long a machine may print nothing.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How many machines may die before the rest is given up.

@@ -12,7 +12,9 @@ mod table;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
+pub(crate) use self::guest::COUNTING;
 use self::guest::{Kernel, Mode, Plan};
+pub(crate) use self::program::{guest_command, rows, tree};
 use self::record::{Record, Run};
 use crate::cpio::Tree;
 use crate::toolchain::{Choice, Toolchain};
@@ -83,11 +85,11 @@ fn compare(args: &TableArgs) -> Result<()> {
     for pattern in &args.only {
         words.extend(["--only".to_owned(), pattern.clone()]);
     }
-    let rows = program::rows(&words)?;
+    let rows = rows(&words)?;
     if rows.is_empty() {
         bail!("no row has {} in its name", args.only.join(" or "));
     }
-    let tree = program::tree()?;
+    let tree = tree()?;
     let plan = Plan {
         mode: Mode::Instructions,
         is_quick: args.quick || args.check || args.accept,

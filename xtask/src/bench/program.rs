@@ -14,13 +14,13 @@ use crate::{cmd, paths, rootfs, toolchain};
 /// Where it runs: any Linux, hence Exo-OS.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where it is in the guest.
-pub(super) const GUEST_PATH: &str = "/usr/local/bin/bench";
+pub(crate) const GUEST_PATH: &str = "/usr/local/bin/bench";
 
 /// Builds the program and returns its path.
 ///
 /// # Errors
 /// If it does not compile.
-pub(super) fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     packages::ensure(&[
         Need::new("cc", "gcc"),
         Need::new("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev"),
@@ -43,7 +43,7 @@ pub(super) fn build() -> Result<PathBuf> {
 ///
 /// # Errors
 /// As for [`build`].
-pub(super) fn tree() -> Result<Tree> {
+pub(crate) fn tree() -> Result<Tree> {
     let program = build()?;
     let mut tree = rootfs::busybox_tree()?;
     let content = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
@@ -52,7 +52,7 @@ pub(super) fn tree() -> Result<Tree> {
 }
 
 /// Returns the command that runs the program in the guest, with its files on a tmpfs.
-pub(super) fn guest_command(words: &[String]) -> Vec<OsString> {
+pub(crate) fn guest_command(words: &[String]) -> Vec<OsString> {
     let words: Vec<String> = words.iter().map(|word| cmd::quote(word.as_ref())).collect();
     let script = format!("mount -t tmpfs tmpfs /tmp && exec {GUEST_PATH} {}", words.join(" "));
     ["sh", "-c", &script].map(OsString::from).to_vec()
@@ -62,7 +62,7 @@ pub(super) fn guest_command(words: &[String]) -> Vec<OsString> {
 ///
 /// # Errors
 /// If it cannot be started here.
-pub(super) fn rows(words: &[String]) -> Result<Vec<String>> {
+pub(crate) fn rows(words: &[String]) -> Result<Vec<String>> {
     let mut command = Command::new(build()?);
     Ok(cmd::capture(command.arg("--list").args(words))?.lines().map(str::to_owned).collect())
 }
