@@ -46,6 +46,30 @@ p tty open_takes
 #case tty_sti
 p tty sti
 
+#case hangup_exclusive
+p hangup exclusive
+
+#case hangup_vhangup
+p hangup vhangup
+
+#case hangup_foreground
+p hangup foreground_after_hangup
+
+#case hangup_paste
+p hangup paste
+
+#case hangup_interrupted_write
+p hangup interrupted_write
+
+#case hangup_stopped_writers
+p hangup stopped_writers
+
+#case hangup_packets
+p hangup packets
+
+#case hangup_termio
+p hangup termio
+
 #case shell_prompt_and_echo
 at sh <<'E'
 expect $ 
@@ -236,9 +260,9 @@ E
 #case background_reader_is_stopped
 at sh <<'E'
 expect $ 
-type cat &\n
+type (sleep 0.5; exec cat) &\n
 expect $ 
-sleep 500
+sleep 1500
 type \n
 expect Stopped (tty input)
 expect $ 

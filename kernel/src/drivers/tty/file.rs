@@ -167,7 +167,7 @@ impl TerminalFile {
 
 impl Drop for TerminalFile {
     fn drop(&mut self) {
-        self.terminal.close(self.era);
+        self.terminal.close();
     }
 }
 

@@ -68,20 +68,14 @@ pub trait Driver: Send + Sync {
 /// Who has a terminal open.
 #[derive(Default)]
 struct Uses {
-    /// Open files that a hang-up ends, and has not ended.
+    /// Open files, those that a hang-up has ended among them.
     files: usize,
-    /// Open files of `/dev/console`.
-    consoles: usize,
     /// Whether only privileged processes may open it (`TIOCEXCL`).
     is_exclusive: bool,
+    /// Whether it has been hung up, and not been opened since.
+    is_down: bool,
     /// Whether it can be opened no more.
     is_gone: bool,
-}
-
-impl Uses {
-    fn is_open(&self) -> bool {
-        self.files + self.consoles > 0
-    }
 }
 
 /// How a terminal is opened.
@@ -150,10 +144,8 @@ impl Terminal {
             if uses.is_exclusive && !is_administrator() {
                 return Err(Errno::EBUSY);
             }
-            match how {
-                Opening::Console => uses.consoles += 1,
-                Opening::Controlling | Opening::Plain => uses.files += 1,
-            }
+            uses.files += 1;
+            uses.is_down = false;
             self.driver.opened();
             self.era.load(Ordering::Relaxed)
         };
@@ -165,16 +157,11 @@ impl Terminal {
         Ok(Arc::new(file))
     }
 
-    /// Ends the use by a file that was opened in `era`, `None` being the console's.
-    pub(super) fn close(&self, era: Option<u64>) {
+    /// Ends the use by an open file.
+    pub(super) fn close(&self) {
         let mut uses = self.uses.lock();
-        match era {
-            None => uses.consoles -= 1,
-            Some(era) if era == self.era.load(Ordering::Relaxed) => uses.files -= 1,
-            // A hang-up has ended it before.
-            Some(_) => return,
-        }
-        if uses.is_open() {
+        uses.files -= 1;
+        if uses.files > 0 {
             return;
         }
         uses.is_exclusive = false;
@@ -204,8 +191,18 @@ impl Terminal {
         self.uses.lock().is_exclusive = is_exclusive;
     }
 
-    /// Takes bytes from the device: echo goes back, signals go out, readers wake.
+    /// Whether what is typed is for anybody.
+    fn listens(&self) -> bool {
+        let uses = self.uses.lock();
+        !uses.is_down && (uses.files > 0 || !self.driver.is_line())
+    }
+
+    /// Takes bytes from the device: echo goes back, signals go out, readers wake. What comes when nobody has a line open
+    /// is lost.
     pub fn receive(&self, bytes: &[u8]) {
+        if !self.listens() {
+            return;
+        }
         let mut echo = Vec::new();
         let mut readable = false;
         for &byte in bytes {
@@ -244,6 +241,9 @@ impl Terminal {
 
     /// Room for received bytes.
     pub fn input_room(&self) -> usize {
+        if !self.listens() {
+            return 0;
+        }
         let discipline = self.discipline.lock();
         // A full unfinished line must not block the very newline that ends it.
         if discipline.is_canonical() && !discipline.has_input(1) {
@@ -268,15 +268,12 @@ impl Terminal {
     /// Ends the use of the terminal by those who have it open: they read the end of the file and cannot write. It can
     /// be opened again.
     fn end_files(&self, is_gone: bool) {
-        let mut uses = self.uses.lock();
-        uses.files = 0;
-        uses.is_gone |= is_gone;
-        self.era.fetch_add(1, Ordering::AcqRel);
-        if !uses.is_open() {
-            uses.is_exclusive = false;
-            self.driver.closed();
+        {
+            let mut uses = self.uses.lock();
+            uses.is_gone |= is_gone;
+            uses.is_down = true;
+            self.era.fetch_add(1, Ordering::AcqRel);
         }
-        drop(uses);
         self.discipline.lock().flush_input();
         self.set_output_stopped(false);
         self.readers.wake_all();
