@@ -1,22 +1,21 @@
 //! Out of memory: one process is ended so that the others live.
 //!
 //! The choice is Linux's (`oom_badness`): the process that holds most memory, corrected by its `oom_score_adj`. Nothing
-//! is reclaimed first, because no page in memory has another copy yet.
-
-use alloc::vec::Vec;
+//! is reclaimed first, because no page in memory has another copy yet. Choosing takes no memory: there is none.
 
 use hal::PAGE_SIZE;
 use hal::sync::Once;
 
 use super::physical::buddy_allocator;
+use crate::scheduler::thread::thread::ThreadName;
 
 /// A process that could be ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its id.
     pub pid: i32,
     /// Its name.
-    pub name: Vec<u8>,
+    pub name: ThreadName,
     /// The user that owns it.
     pub uid: u32,
     /// Pages that it has mapped.
@@ -33,8 +32,8 @@ pub struct Candidate {
 
 /// What the process area does for this module.
 pub trait Victims: Send + Sync {
-    /// Lists all user processes.
-    fn candidates(&self) -> Vec<Candidate>;
+    /// Returns the user process with memory of the smallest id above `after`.
+    fn next(&self, after: i32) -> Option<Candidate>;
     /// Ends a process with `SIGKILL`.
     fn kill(&self, pid: i32);
 }
@@ -68,16 +67,16 @@ pub fn make_room() -> Outcome {
         return Outcome::Enough;
     }
     let Some(victims) = Once::get(&VICTIMS) else { return Outcome::Nobody };
-    let candidates = victims.candidates();
+    let candidates = core::iter::successors(victims.next(0), |last| victims.next(last.pid));
     let total = buddy_allocator::total_bytes() / PAGE_SIZE;
-    match choose(&candidates, total) {
+    match choose(candidates, total) {
         Choice::Wait(pid) => Outcome::Ending(pid),
         Choice::Kill(victim) => {
             let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
             log::error!(
                 "Out of memory: Killed process {} ({}) total-vm:{}kB, rss:{}kB, UID:{} oom_score_adj:{}",
                 victim.pid,
-                victim.name.escape_ascii(),
+                victim.name.as_bytes().escape_ascii(),
                 kib(victim.total_pages),
                 kib(victim.resident_pages),
                 victim.uid,
@@ -93,24 +92,27 @@ pub fn make_room() -> Outcome {
     }
 }
 
-enum Choice<'a> {
+enum Choice {
     Wait(i32),
-    Kill(&'a Candidate),
+    Kill(Candidate),
     Nobody,
 }
 
 /// Chooses; one victim at a time.
-fn choose(candidates: &[Candidate], total_pages: usize) -> Choice<'_> {
-    if let Some(ending) =
-        candidates.iter().find(|candidate| candidate.is_ending && candidate.resident_pages != 0)
-    {
-        return Choice::Wait(ending.pid);
+fn choose(candidates: impl Iterator<Item = Candidate>, total_pages: usize) -> Choice {
+    let mut worst: Option<Candidate> = None;
+    for candidate in candidates {
+        if candidate.is_ending && candidate.resident_pages != 0 {
+            return Choice::Wait(candidate.pid);
+        }
+        let is_eligible = !candidate.is_vital && !candidate.is_ending && candidate.score_adj > -1000;
+        let is_worse =
+            worst.is_none_or(|worst| badness(&candidate, total_pages) >= badness(&worst, total_pages));
+        if is_eligible && is_worse {
+            worst = Some(candidate);
+        }
     }
-    let eligible = candidates.iter().filter(|c| !c.is_vital && !c.is_ending && c.score_adj > -1000);
-    match eligible.max_by_key(|candidate| badness(candidate, total_pages)) {
-        Some(victim) => Choice::Kill(victim),
-        None => Choice::Nobody,
-    }
+    worst.map_or(Choice::Nobody, Choice::Kill)
 }
 
 /// Returns how much would be gained by ending a process, in pages, corrected by its wish.
@@ -125,7 +127,7 @@ mod tests {
     fn candidate(pid: i32, resident_pages: usize, score_adj: i32) -> Candidate {
         Candidate {
             pid,
-            name: b"x".to_vec(),
+            name: ThreadName::new(b"x"),
             uid: 0,
             total_pages: resident_pages,
             resident_pages,
@@ -136,7 +138,7 @@ mod tests {
     }
 
     fn killed(candidates: &[Candidate]) -> Option<i32> {
-        match choose(candidates, 10_000) {
+        match choose(candidates.iter().copied(), 10_000) {
             Choice::Kill(victim) => Some(victim.pid),
             _ => None,
         }
@@ -159,6 +161,6 @@ mod tests {
     fn nobody_else_goes_while_one_is_ending() {
         let mut all = [candidate(2, 900, 0), candidate(3, 500, 0)];
         all[1].is_ending = true;
-        assert!(matches!(choose(&all, 10_000), Choice::Wait(3)));
+        assert!(matches!(choose(all.into_iter(), 10_000), Choice::Wait(3)));
     }
 }

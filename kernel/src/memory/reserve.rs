@@ -1,4 +1,4 @@
-//! The kernel's reserve: memory that no user request takes.
+//! The kernel's reserve: memory that no user request takes (the pool of the frame allocator).
 //!
 //! A system call that makes kernel objects for its caller asks here first, so that running out of memory is an error of
 //! that call. What the kernel allocates after a successful check, and in between, lives from the reserve.

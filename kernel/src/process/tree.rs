@@ -89,6 +89,14 @@ pub fn find_process(pid: Pid) -> Option<Arc<Process>> {
     lock().node(pid).map(|node| node.process.clone())
 }
 
+/// The process with the smallest id above `after`, a zombie included. A walk over all of them needs no list.
+pub fn next_process(after: Pid) -> Option<Arc<Process>> {
+    let tree = lock();
+    let next =
+        tree.iter_nodes().filter(|node| node.process.pid > after).min_by_key(|node| node.process.pid)?;
+    Some(next.process.clone())
+}
+
 /// The thread with this id.
 pub fn find_thread(tid: Pid) -> Option<Arc<Thread>> {
     lock().thread(tid)

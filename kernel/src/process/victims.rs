@@ -1,12 +1,12 @@
 //! What the memory area needs to know of processes when memory runs out.
 
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use linux_abi::signal::Signal;
 
 use super::signal::send::send_kernel_signal;
-use super::{exit, tree};
+use super::{Process, exit, tree};
+use crate::memory::address_space::AddressSpace;
 use crate::memory::oom::{self, Candidate, Victims};
 
 struct Processes;
@@ -17,22 +17,15 @@ pub fn register() {
 }
 
 impl Victims for Processes {
-    fn candidates(&self) -> Vec<Candidate> {
-        let processes = tree::all_processes();
-        let describe = |process: &alloc::sync::Arc<super::Process>| {
-            let usage = process.try_address_space()?.usage();
-            Some(Candidate {
-                pid: process.pid,
-                name: process.name().as_bytes().to_vec(),
-                uid: process.real_uid(),
-                total_pages: usage.total,
-                resident_pages: usage.resident(),
-                score_adj: process.oom_score_adj.load(Relaxed),
-                is_ending: exit::is_ending(process),
-                is_vital: process.pid == 1,
-            })
-        };
-        processes.iter().filter_map(describe).collect()
+    fn next(&self, after: i32) -> Option<Candidate> {
+        let mut pid = after;
+        loop {
+            let process = tree::next_process(pid)?;
+            pid = process.pid;
+            if let Some(candidate) = describe(&process) {
+                return Some(candidate);
+            }
+        }
     }
 
     fn kill(&self, pid: i32) {
@@ -40,4 +33,21 @@ impl Victims for Processes {
             send_kernel_signal(&process, Signal::SIGKILL);
         }
     }
+}
+
+/// Describes a process that has memory.
+fn describe(process: &Process) -> Option<Candidate> {
+    let space = process.try_address_space()?;
+    let usage = space.usage();
+    AddressSpace::let_go(space);
+    Some(Candidate {
+        pid: process.pid,
+        name: process.name(),
+        uid: process.real_uid(),
+        total_pages: usage.total,
+        resident_pages: usage.resident(),
+        score_adj: process.oom_score_adj.load(Relaxed),
+        is_ending: exit::is_ending(process),
+        is_vital: process.pid == 1,
+    })
 }

@@ -21,6 +21,7 @@ fn frames(text: &mut Text) -> fmt::Result {
     writeln!(text, "frames {}", numbers.total_frames)?;
     writeln!(text, "free {}", numbers.free_frames)?;
     writeln!(text, "free_in_cpu_caches {}", numbers.cached_frames)?;
+    writeln!(text, "free_for_the_kernel_only {}", numbers.pooled_frames)?;
     writeln!(text, "cache_refills {}", numbers.refills)?;
     writeln!(text, "cache_drains {}", numbers.drains)?;
     writeln!(text, "refused {}", numbers.refused)?;

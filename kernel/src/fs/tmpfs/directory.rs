@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use hashbrown::HashTable;
+use linux_abi::errno::Errno;
 
 use super::Node;
 use crate::fs::vfs::FIRST_ENTRY;
@@ -54,7 +55,15 @@ impl Directory {
         self.entries.get(&position).map(|entry| &entry.node)
     }
 
-    /// Adds an entry, in front of all others, and returns the node that had the name.
+    /// Makes sure that the table has room for one more entry.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn make_room(&mut self) -> Result<(), Errno> {
+        self.by_name.try_reserve(1, |known| known.0).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Adds an entry, for which there is [room](Self::make_room), in front of all others, and returns the node that had the name.
     pub(super) fn insert(&mut self, name: &[u8], node: Arc<Node>) -> Option<Arc<Node>> {
         let old = self.remove(name);
         let position = self.next_position;

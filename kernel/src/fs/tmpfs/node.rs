@@ -224,6 +224,7 @@ impl Inode for Node {
 
     fn create(&self, name: &[u8], new: &NewNode<'_>) -> Result<Arc<dyn Inode>, Errno> {
         let directory = self.directory()?;
+        directory.lock().make_room()?;
         let node = Self::new(&self.shared, new)?;
         directory.lock().insert(name, node.clone());
         self.changed_entries(i32::from(node.is_directory()));
@@ -246,11 +247,12 @@ impl Inode for Node {
         if links == u32::MAX {
             return Err(Errno::EMLINK);
         }
+        reserve::check(NODE_COST)?;
+        self.directory()?.lock().make_room()?;
         // A name of its own costs as much as an inode; the first name of an unnamed file is already paid for.
         if links != 0 {
             self.shared.take_inode()?;
         }
-        reserve::check(NODE_COST)?;
         self.directory()?.lock().insert(name, node.clone());
         node.changed_names(1);
         self.changed_entries(0);
@@ -298,6 +300,7 @@ impl Inode for Node {
         {
             return Err(Errno::ENOTEMPTY);
         }
+        to.lock().make_room()?;
         from.lock().remove(name);
         let replaced = to.lock().insert(new_name, source.clone());
         if let Some(replaced) = replaced {

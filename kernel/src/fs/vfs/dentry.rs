@@ -261,11 +261,16 @@ impl Dentry {
             return Ok(None);
         }
         match self.inode.lookup(name) {
-            Ok(inode) => Ok(Some(self.attach(name, hash, inode))),
+            Ok(inode) => {
+                self.make_room()?;
+                Ok(Some(self.attach(name, hash, inode)))
+            }
             Err(Errno::ENOENT) => {
                 if self.inode.is_closed() {
                     return Err(Errno::ENOENT);
                 }
+                // Room for the name: it may be about to be made.
+                self.make_room()?;
                 if self.flags.load(Ordering::Relaxed) & VOLATILE == 0 {
                     self.remember(name, hash, None);
                 }
@@ -345,7 +350,14 @@ impl Dentry {
         drop(old);
     }
 
-    /// Enters `dentry` under `name`, in place of what was there.
+    /// Makes sure that the table has room for one more name; the caller holds the right to change this directory, so it
+    /// stays.
+    fn make_room(&self) -> Result<(), Errno> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        directory.children.lock().try_reserve(1, |child| child.hash).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Enters `dentry` under `name`, in place of what was there. A name that was looked up before has room.
     fn remember(&self, name: &[u8], hash: u64, dentry: Option<Arc<Self>>) {
         let Some(directory) = &self.directory else { return };
         let old = {

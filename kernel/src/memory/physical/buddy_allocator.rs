@@ -3,16 +3,16 @@
 //! Invariants:
 //! 1. A frame number is in exactly one place: a free block, one CPU's cache, or (owned) the frame table of `hal`. `hal`
 //!    checks the last: [`Frame::claim`] refuses a frame that is owned.
-//! 2. User memory never takes the last [`reserve`](BuddyAllocator::reserve_frames) frames: they keep the kernel alive
-//!    when a program has eaten all else. Under *pressure*, when free memory comes near the reserve, the caches are
-//!    bypassed so that this holds exactly.
+//! 2. User memory never takes frames of the pool, the kernel's [`reserve`](BuddyAllocator::reserve_frames): they keep the
+//!    kernel alive when a program has eaten all else, and go back there only. Under *pressure*, when all other memory
+//!    comes near its end, the caches are bypassed, so that as little as possible lies in those of other CPUs.
 //! 3. A CPU's cache is used by that CPU alone, between two points where it may block, never in interrupt context.
 //!
 //! The cost of starting is proportional to the number of blocks of 16 MiB; no per-frame data is touched.
 
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hal::addr::{FrameNumber, MAX_ORDER, PhysAddr};
 use hal::frame::Frame;
@@ -22,6 +22,7 @@ use linux_abi::errno::Errno;
 
 use super::blocks::{Blocks, FreeError, ORDERS};
 use super::frame_cache::{CAPACITY, FrameCache};
+use super::pool::Pool;
 use crate::lock_order;
 
 hal::machine_static! {
@@ -35,11 +36,13 @@ hal::per_cpu! {
 /// Free physical memory of the machine.
 #[derive(Debug)]
 pub struct BuddyAllocator {
-    blocks: SpinLock<Blocks>,
-    /// Set while free memory is near the reserve.
+    free: SpinLock<Free>,
+    /// Set while free memory is near its end.
     pressure: AtomicBool,
     total_frames: AtomicUsize,
-    reserve_frames: AtomicUsize,
+    /// The frames of the pool: the first, and how many.
+    pool_start: AtomicU32,
+    pool_frames: AtomicU32,
     /// Frames that one CPU's cache may hold.
     cache_limit: AtomicUsize,
     refills: AtomicUsize,
@@ -47,15 +50,26 @@ pub struct BuddyAllocator {
     refused: AtomicUsize,
 }
 
+/// Memory that no CPU has in its cache.
+#[derive(Debug)]
+struct Free {
+    /// For everybody.
+    blocks: Blocks,
+    /// For the kernel, when there is nothing else.
+    pool: Pool,
+}
+
 /// Numbers about physical memory at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Frames that are managed.
     pub total_frames: usize,
-    /// Frames that are free, in blocks and in caches.
+    /// Frames that are free, in blocks, in caches and in the pool.
     pub free_frames: usize,
     /// Free frames that lie in the caches of CPUs.
     pub cached_frames: usize,
+    /// Free frames that only the kernel gets.
+    pub pooled_frames: usize,
     /// Free blocks of each order.
     pub free_blocks: [usize; ORDERS],
     /// Times that a CPU's cache was filled from the blocks.
@@ -70,10 +84,14 @@ impl BuddyAllocator {
     /// Makes an allocator without memory.
     pub const fn new() -> Self {
         Self {
-            blocks: SpinLock::new(lock_order::PHYSICAL_MEMORY, Blocks::empty()),
+            free: SpinLock::new(
+                lock_order::PHYSICAL_MEMORY,
+                Free { blocks: Blocks::empty(), pool: Pool::empty() },
+            ),
             pressure: AtomicBool::new(true),
             total_frames: AtomicUsize::new(0),
-            reserve_frames: AtomicUsize::new(0),
+            pool_start: AtomicU32::new(0),
+            pool_frames: AtomicU32::new(0),
             cache_limit: AtomicUsize::new(0),
             refills: AtomicUsize::new(0),
             drains: AtomicUsize::new(0),
@@ -86,35 +104,63 @@ impl BuddyAllocator {
     /// # Errors
     /// `OutOfMemory`: there is no room for the bitmaps. `InUse`: the allocator has memory already.
     fn start(&self) -> Result<(), Error> {
-        let mut blocks = self.blocks.lock();
+        let mut free = self.free.lock();
         if self.total_frames.load(Relaxed) != 0 {
             return Err(Error::InUse);
         }
         let frames = hal::boot::frame_count();
-        let memory = hal::boot::static_slice(Blocks::words_needed(frames)).ok_or(Error::OutOfMemory)?;
-        *blocks = Blocks::new(frames, memory).ok_or(Error::OutOfMemory)?;
+        let pool_words = Blocks::words_needed(1 << POOL_ORDER_MAX);
+        let words = Blocks::words_needed(frames) + pool_words;
+        let memory = hal::boot::static_slice(words).ok_or(Error::OutOfMemory)?;
+        let (pool_memory, memory) = memory.split_at_checked(pool_words).ok_or(Error::OutOfMemory)?;
+        free.blocks = Blocks::new(frames, memory).ok_or(Error::OutOfMemory)?;
         for range in hal::boot::memory_regions() {
             for (first, order) in FrameNumber::blocks(range) {
-                self.note_refusal(blocks.give(first, order));
+                self.note_refusal(free.blocks.give(first, order));
             }
         }
-        let total = blocks.free_frames();
+        let total = free.blocks.free_frames();
         self.total_frames.store(total, Relaxed);
-        self.reserve_frames.store((total / 64).clamp(64, 4096), Relaxed);
         self.cache_limit.store((total / (64 * hal::cpu::count())).clamp(16, CAPACITY), Relaxed);
-        self.update_pressure(&blocks);
+        self.fill_pool(&mut free, total / 64, pool_memory);
+        self.update_pressure(&free.blocks);
         Ok(())
+    }
+
+    /// Sets about `wanted` frames aside, as one block.
+    fn fill_pool(&self, free: &mut Free, wanted: usize, memory: &'static [AtomicU64]) {
+        let wanted = wanted.next_power_of_two().trailing_zeros() as u8;
+        let wanted = wanted.clamp(POOL_ORDER_MIN, POOL_ORDER_MAX);
+        // A machine whose memory is in small pieces gets a smaller pool.
+        let found = (0..=wanted).rev().find_map(|order| Some((free.blocks.take(order)?, order)));
+        let Some((first, order)) = found else { return };
+        let pool = Blocks::new(1 << order, memory).and_then(|blocks| Pool::new(first, order, blocks).ok());
+        match pool {
+            Some(pool) => {
+                let (first, frames) = pool.range();
+                free.pool = pool;
+                self.pool_start.store(first.get(), Relaxed);
+                self.pool_frames.store(frames as u32, Relaxed);
+            }
+            None => self.note_refusal(free.blocks.give(first, order)),
+        }
     }
 
     /// Returns the number of frames that only the kernel gets.
     pub fn reserve_frames(&self) -> usize {
-        self.reserve_frames.load(Relaxed)
+        self.pool_frames.load(Relaxed) as usize
     }
 
-    /// Sets or clears the pressure flag by what is free.
+    /// Whether a frame belongs to the pool.
+    #[inline(always)]
+    fn is_pooled(&self, frame: FrameNumber) -> bool {
+        frame.get().wrapping_sub(self.pool_start.load(Relaxed)) < self.pool_frames.load(Relaxed)
+    }
+
+    /// Sets or clears the pressure flag by what is free for everybody.
     fn update_pressure(&self, blocks: &Blocks) {
         let slack = self.cache_limit.load(Relaxed) * hal::cpu::count();
-        let near = blocks.free_frames() < self.reserve_frames() + slack;
+        let near = blocks.free_frames() < slack;
         if near != self.pressure.load(Relaxed) {
             self.pressure.store(near, Relaxed);
         }
@@ -137,20 +183,21 @@ impl BuddyAllocator {
     fn take_slowly(&self, whom: Whom) -> Option<FrameNumber> {
         start_if_needed();
         let cache = CACHE.get();
-        let mut blocks = self.blocks.lock();
+        let mut free = self.free.lock();
+        let Free { blocks, pool } = &mut *free;
         if self.is_under_pressure() {
-            self.drain(cache, 0, &mut blocks);
-            if whom == Whom::User && blocks.free_frames() <= self.reserve_frames() {
-                return None;
+            self.drain(cache, 0, blocks);
+            let mut frame = blocks.take(0);
+            if frame.is_none() && whom == Whom::Kernel {
+                frame = pool.take(0);
             }
-            let frame = blocks.take(0);
-            self.update_pressure(&blocks);
+            self.update_pressure(blocks);
             return frame;
         }
         self.refills.fetch_add(1, Relaxed);
         let limit = self.cache_limit.load(Relaxed);
         blocks.take_batch(|frame| _ = cache.push(frame, limit), limit / 2);
-        self.update_pressure(&blocks);
+        self.update_pressure(blocks);
         cache.pop()
     }
 
@@ -166,16 +213,21 @@ impl BuddyAllocator {
     #[cold]
     #[inline(never)]
     fn give_slowly(&self, first: FrameNumber, order: u8) {
-        let mut blocks = self.blocks.lock();
-        if order == 0 {
-            self.drains.fetch_add(1, Relaxed);
-            let keep = if self.is_under_pressure() { 0 } else { self.cache_limit.load(Relaxed) / 2 };
-            self.drain(CACHE.get(), keep, &mut blocks);
-        }
-        let result = blocks.give(first, order);
+        let mut free = self.free.lock();
+        let Free { blocks, pool } = &mut *free;
+        let result = if self.is_pooled(first) {
+            pool.give(first, order)
+        } else {
+            if order == 0 {
+                self.drains.fetch_add(1, Relaxed);
+                let keep = if self.is_under_pressure() { 0 } else { self.cache_limit.load(Relaxed) / 2 };
+                self.drain(CACHE.get(), keep, blocks);
+            }
+            blocks.give(first, order)
+        };
         self.note_refusal(result);
-        self.update_pressure(&blocks);
-        drop(blocks);
+        self.update_pressure(blocks);
+        drop(free);
         if let Err(error) = result {
             log::error!(
                 "memory: a block of order {order} at {first:?} was freed wrongly ({error:?}); ignored"
@@ -183,54 +235,60 @@ impl BuddyAllocator {
         }
     }
 
-    /// Takes a block, after giving back this CPU's cache if need be.
+    /// Takes a block for the kernel, after giving back this CPU's cache if need be; from the pool, if it must.
     fn take_block(&self, order: u8) -> Option<FrameNumber> {
         start_if_needed();
-        let mut blocks = self.blocks.lock();
+        let mut free = self.free.lock();
+        let Free { blocks, pool } = &mut *free;
         let mut first = blocks.take(order);
         if first.is_none() {
-            self.drain(CACHE.get(), 0, &mut blocks);
-            first = blocks.take(order);
+            self.drain(CACHE.get(), 0, blocks);
+            first = blocks.take(order).or_else(|| pool.take(order));
         }
-        self.update_pressure(&blocks);
+        self.update_pressure(blocks);
         first
     }
 
     fn take_run(&self, n: usize, align: usize, limit: FrameNumber) -> Option<Range<FrameNumber>> {
         start_if_needed();
-        let mut blocks = self.blocks.lock();
+        let mut free = self.free.lock();
+        let blocks = &mut free.blocks;
         if n > blocks.free_frames() + CACHE.get().len() {
             return None;
         }
         let mut run = blocks.take_run(n, align, limit);
         if run.is_none() {
-            self.drain(CACHE.get(), 0, &mut blocks);
+            self.drain(CACHE.get(), 0, blocks);
             run = blocks.take_run(n, align, limit);
         }
-        self.update_pressure(&blocks);
+        self.update_pressure(blocks);
         run
     }
 
     /// Returns the bytes beyond the reserve that this CPU can reach: frames in the caches of others do not count.
     fn room_for_users(&self) -> usize {
         start_if_needed();
-        let mut blocks = self.blocks.lock();
+        let blocks = &mut self.free.lock().blocks;
         if self.is_under_pressure() {
-            self.drain(CACHE.get(), 0, &mut blocks);
+            self.drain(CACHE.get(), 0, blocks);
         }
-        blocks.free_frames().saturating_sub(self.reserve_frames()) * PAGE_SIZE
+        blocks.free_frames() * PAGE_SIZE
     }
 
     fn statistics(&self) -> Statistics {
-        let (free, free_blocks) = {
-            let blocks = self.blocks.lock();
-            (blocks.free_frames(), blocks.free_blocks())
+        let (free, pooled_frames, free_blocks) = {
+            let Free { blocks, pool } = &*self.free.lock();
+            let pooled = pool.free_blocks();
+            let mut counts = blocks.free_blocks();
+            counts.iter_mut().zip(pooled).for_each(|(count, pooled)| *count += pooled);
+            (blocks.free_frames(), pool.free_frames(), counts)
         };
-        let cached_frames = CACHE.iter().map(FrameCache::len).sum();
+        let cached_frames: usize = CACHE.iter().map(FrameCache::len).sum();
         Statistics {
             total_frames: self.total_frames.load(Relaxed),
-            free_frames: free + cached_frames,
+            free_frames: free + pooled_frames + cached_frames,
             cached_frames,
+            pooled_frames,
             free_blocks,
             refills: self.refills.load(Relaxed),
             drains: self.drains.load(Relaxed),
@@ -244,6 +302,10 @@ impl Default for BuddyAllocator {
         Self::new()
     }
 }
+
+/// Orders of the pool: 64 frames at least, 16 MiB at most.
+const POOL_ORDER_MIN: u8 = 6;
+const POOL_ORDER_MAX: u8 = MAX_ORDER;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whom {
@@ -345,6 +407,7 @@ pub fn free_frame(frame: Frame) {
 #[inline]
 pub(crate) fn free_block(first: FrameNumber, order: u8) {
     if order == 0
+        && !PHYSICAL.is_pooled(first)
         && !PHYSICAL.is_under_pressure()
         && CACHE.get().push(first, PHYSICAL.cache_limit.load(Relaxed))
     {
@@ -409,7 +472,8 @@ pub fn total_bytes() -> usize {
 
 /// Returns the number of bytes that user programs and files may still take.
 pub fn free_user_bytes() -> usize {
-    statistics().free_frames.saturating_sub(PHYSICAL.reserve_frames()) * PAGE_SIZE
+    let numbers = statistics();
+    (numbers.free_frames - numbers.pooled_frames) * PAGE_SIZE
 }
 
 /// Tells whether the kernel should grow at a user's request: in a moment without pressure always, otherwise if more than

@@ -7,5 +7,6 @@ mod blocks;
 pub mod buddy_allocator;
 mod frame_cache;
 mod free_map;
+mod pool;
 
 pub use blocks::{FreeError, ORDERS};
