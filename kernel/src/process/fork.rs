@@ -10,6 +10,7 @@ use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_NPROC;
 use linux_abi::sched::CloneFlags;
 
+use super::limits;
 use super::signal::Actions;
 use super::signal::send::signal_from;
 use super::{Pid, Process, UserThread, tree};
@@ -130,7 +131,7 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
 fn check_process_limit(cx: &Context) -> Result<(), Errno> {
     let limit = cx.process().limit(RLIMIT_NPROC);
     let tree = tree::lock();
-    if tree.thread_count() >= (tree::PID_MAX as usize) - 300 {
+    if tree.total_threads() >= limits::max_threads() {
         return Err(Errno::EAGAIN);
     }
     if limit == u64::MAX {

@@ -1,11 +1,38 @@
 //! Resource limits of a process (getrlimit(2)).
 
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use linux_abi::errno::Errno;
 use linux_abi::resource::{self, Rlimit64};
 use linux_abi::time::NSEC_PER_SEC;
 
+use crate::memory::physical::buddy_allocator;
+
 /// Number of limits Linux has.
 pub const LIMIT_COUNT: usize = 16;
+
+/// Threads that the system has room for, unless root says otherwise (`kernel.threads-max`): their kernel stacks, of 16 KiB
+/// on Linux, take an eighth of the memory.
+pub fn default_max_threads() -> usize {
+    (buddy_allocator::total_bytes() / (8 * 16 * 1024)).max(MIN_THREADS)
+}
+
+/// The smallest value of the limit on all threads.
+pub const MIN_THREADS: usize = 20;
+
+hal::machine_static! {
+    static MAX_THREADS: AtomicUsize = AtomicUsize::new(usize::MAX);
+}
+
+/// Threads that may exist at once, zombies included.
+pub fn max_threads() -> usize {
+    MAX_THREADS.load(Relaxed)
+}
+
+/// Changes how many threads may exist at once.
+pub fn set_max_threads(limit: usize) {
+    MAX_THREADS.store(limit, Relaxed);
+}
 
 /// How CPU time compares with `RLIMIT_CPU`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use linux_abi::signal::SigSet;
 
 use super::credentials::Credentials;
 use super::exec::{self, Strings};
-use super::limits::Limits;
+use super::limits::{self, Limits};
 use super::signal::Actions;
 use super::{Image, Process, UserThread, tree};
 use crate::fs::vfs::{Base, Caller, FileTable, FsContext, OpenParameters};
@@ -36,9 +36,8 @@ pub fn start_first_process(program: &[u8], arguments: Strings, environment: Stri
     let caller = Caller { fs: &fs, credentials: &credentials };
     let files = Arc::new(FileTable::new());
     let file = caller.open_program(Base::WorkingDirectory, program, true)?;
-    let max_processes =
-        (buddy_allocator::total_bytes() as u64 / (128 * 1024)).clamp(128, tree::PID_MAX as u64);
-    let limits = Limits::initial(max_processes);
+    limits::set_max_threads(limits::default_max_threads());
+    let limits = Limits::initial(limits::max_threads() as u64 / 2);
 
     let space = AddressSpace::new()?;
     let process = Arc::new(Process::new(1, space, Actions::default(), Image::default(), limits));

@@ -73,6 +73,8 @@ pub struct Tree {
     threads: Option<HashMap<Pid, Arc<Thread>>>,
     groups: Option<HashMap<Pid, Group>>,
     sessions: Option<HashMap<Pid, Session>>,
+    /// Nodes that have ended.
+    zombies: usize,
     last_pid: Pid,
     forks: u64,
 }
@@ -162,7 +164,7 @@ pub fn is_orphaned(group: Pid) -> bool {
 
 impl Tree {
     const fn new() -> Self {
-        Self { nodes: None, threads: None, groups: None, sessions: None, last_pid: 0, forks: 0 }
+        Self { nodes: None, threads: None, groups: None, sessions: None, zombies: 0, last_pid: 0, forks: 0 }
     }
 
     fn nodes_mut(&mut self) -> &mut HashMap<Pid, Node> {
@@ -211,12 +213,19 @@ impl Tree {
         self.threads.as_ref().map_or(0, HashMap::len)
     }
 
-    /// Processes whose real user is `uid`, for `RLIMIT_NPROC`: threads count, as on Linux.
+    /// Processes whose real user is `uid`, for `RLIMIT_NPROC`: threads count, and zombies, as on Linux.
     pub fn threads_of_user(&self, uid: u32) -> usize {
-        let owned = |thread: &&Arc<Thread>| {
-            thread.user.as_ref().is_some_and(|user| user.credentials().uid.real == uid)
-        };
-        self.threads.iter().flat_map(HashMap::values).filter(owned).count()
+        let owned = self.iter_nodes().filter(|node| match node.exit {
+            Some(exit) => exit.uid == uid,
+            None => node.process.real_uid() == uid,
+        });
+        // A process counts until it is waited for, also when its last thread has just ended.
+        owned.map(|node| node.process.thread_count().max(1)).sum()
+    }
+
+    /// Threads of all users, zombies among them, for the limit on all.
+    pub fn total_threads(&self) -> usize {
+        self.thread_count() + self.zombies
     }
 
     /// Takes an id that no process, thread, group or session carries.
@@ -423,6 +432,7 @@ impl Tree {
         let parent = self.node(process.parent_pid()).map(|node| node.process.clone());
         if let Some(node) = self.node_mut(pid) {
             node.exit = Some(record);
+            self.zombies += 1;
         }
         if parent.as_ref().is_none_or(|parent| parent.group_id() != own_group) {
             self.hang_up_if_newly_orphaned(own_group, pid);
@@ -482,6 +492,7 @@ impl Tree {
     /// Removes a zombie and frees its id. The caller drops what is returned after unlocking.
     pub fn reap(&mut self, pid: Pid) -> Option<Node> {
         let node = self.nodes_mut().remove(&pid)?;
+        self.zombies -= usize::from(node.exit.is_some());
         if let Some(parent) = self.node_mut(node.process.parent_pid()) {
             parent.children.retain(|&child| child != pid);
         }

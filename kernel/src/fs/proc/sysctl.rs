@@ -14,7 +14,7 @@ use super::node::{Common, Directory, Entry, Topic};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{Inode, access};
 use crate::ipc::pipe;
-use crate::process::tree;
+use crate::process::{limits, tree};
 use crate::{init, klog, random, uts};
 
 /// The settings of the system.
@@ -96,7 +96,11 @@ static KERNEL: [Entry<Settings>; 15] = [
     Entry::directory("random", &RANDOM),
     value("randomize_va_space", |_, text| line(text, 2)),
     value("tainted", |_, text| line(text, 0)),
-    value("threads-max", |_, text| line(text, tree::PID_MAX)),
+    Entry::setting(
+        "threads-max",
+        |_, text| line(text, limits::max_threads()),
+        |_, value| store_max_threads(value),
+    ),
     value("version", |_, text| line(text, uts::VERSION)),
 ];
 
@@ -137,6 +141,15 @@ fn store_level(level: &AtomicU32, value: &[u8], max: u32) -> Result<(), Errno> {
 fn store_panic(value: &[u8]) -> Result<(), Errno> {
     let seconds = i32::try_from(parse_number(value.trim_ascii())?).map_err(|_| Errno::EINVAL)?;
     init::set_panic_seconds(seconds);
+    Ok(())
+}
+
+fn store_max_threads(value: &[u8]) -> Result<(), Errno> {
+    let limit = usize::try_from(parse_number(value.trim_ascii())?).map_err(|_| Errno::EINVAL)?;
+    if !(limits::MIN_THREADS..1 << 30).contains(&limit) {
+        return Err(Errno::EINVAL);
+    }
+    limits::set_max_threads(limit);
     Ok(())
 }
 
