@@ -27,14 +27,15 @@ struct Exchange(&'static str, &'static [&'static str]);
 /// A session from the first prompt to the machine's end.
 struct Dialogue {
     name: &'static str,
-    cpus: u32,
     exchanges: &'static [Exchange],
 }
+
+/// The numbers of processors on which each dialogue is held.
+const CPUS: [u32; 2] = [1, 4];
 
 const DIALOGUES: &[Dialogue] = &[
     Dialogue {
         name: "dialogue: editing and history",
-        cpus: 1,
         exchanges: &[
             Exchange("echo $((6 * 7))\r", &["\n42\r", PROMPT]),
             // Backspace, ^U, and a cursor key to insert before the last letter.
@@ -51,7 +52,6 @@ const DIALOGUES: &[Dialogue] = &[
     },
     Dialogue {
         name: "dialogue: job control",
-        cpus: 4,
         exchanges: &[
             Exchange("sleep 1000 &\r", &[PROMPT]),
             Exchange("jobs\r", &["Running", PROMPT]),
@@ -74,7 +74,6 @@ const DIALOGUES: &[Dialogue] = &[
     },
     Dialogue {
         name: "dialogue: vi and top",
-        cpus: 1,
         exchanges: &[
             Exchange("stty rows 24 cols 80; vi /tmp/file\r", &["/tmp/file", "1/1"]),
             Exchange("ihello\rworld\x1b", &["2/2"]),
@@ -94,7 +93,11 @@ const DIALOGUES: &[Dialogue] = &[
 /// If the guest's files cannot be put together.
 pub(super) fn run(setup: &Setup) -> Result<Totals> {
     let mut totals = Totals::default();
-    let dialogues: Vec<&Dialogue> = DIALOGUES.iter().filter(|dialogue| setup.wants(dialogue.name)).collect();
+    let all = DIALOGUES.iter().flat_map(|dialogue| CPUS.map(|cpus| (dialogue, cpus)));
+    let dialogues: Vec<(&Dialogue, u32, String)> = all
+        .map(|(dialogue, cpus)| (dialogue, cpus, format!("{} with {cpus} CPU", dialogue.name)))
+        .filter(|(_, _, name)| setup.wants(name))
+        .collect();
     if dialogues.is_empty() {
         return Ok(totals);
     }
@@ -102,19 +105,19 @@ pub(super) fn run(setup: &Setup) -> Result<Totals> {
     let archive = rootfs::busybox_tree()?.to_bytes()?;
     in_parallel(
         dialogues,
-        |dialogue| (hold(setup, &archive, dialogue), dialogue.name),
-        |(outcome, name)| totals.count(name, outcome),
+        |(dialogue, cpus, name)| (hold(setup, &archive, dialogue, cpus), name),
+        |(outcome, name)| totals.count(&name, outcome),
     );
     Ok(totals)
 }
 
-fn hold(setup: &Setup, archive: &[u8], dialogue: &Dialogue) -> Result<()> {
+fn hold(setup: &Setup, archive: &[u8], dialogue: &Dialogue, cpus: u32) -> Result<()> {
     let initrd = Scratch::new("dialogue.cpio", archive)?;
     let machine = Machine {
         kernel: setup.kernel.clone(),
         initrd: Some(initrd.path().to_path_buf()),
         append: "console=ttyS0 quiet loglevel=1 panic=-1 LINES=24 COLUMNS=80".to_owned(),
-        cpus: dialogue.cpus,
+        cpus,
         memory: "256M".to_owned(),
         accel: setup.accel,
         kind: Kind::Q35,
