@@ -88,10 +88,11 @@ impl Machine {
         let mut command = Command::new(PROGRAM);
         command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
         command.args(["-machine", &self.kind.to_string()]);
+        // Four levels of page tables, which are what Exo-OS has: with five, Linux gives programs another address space.
         if use_kvm(self.accel)? {
-            command.args(["-accel", "kvm", "-cpu", "host"]);
+            command.args(["-accel", "kvm", "-cpu", "host,la57=off"]);
         } else {
-            command.args(["-accel", "tcg", "-cpu", "max"]);
+            command.args(["-accel", "tcg", "-cpu", "max,la57=off"]);
         }
         command.args(["-smp", &self.cpus.to_string(), "-m", &self.memory]);
         command.arg("-kernel").arg(&self.kernel);

@@ -1,13 +1,12 @@
 //! read(2), write(2), pread(2), pwrite(2), readv(2), writev(2) and their kin.
 
 use linux_abi::errno::Errno;
-use linux_abi::resource::RLIMIT_FSIZE;
 use linux_abi::signal::Signal;
 use linux_abi::uio::RwFlags;
 
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{IoFlags, OpenFile};
-use crate::process::signal::{send::interrupt, send_to_thread};
+use crate::process::signal::send_to_thread;
 use crate::uio::{Sink, Source, check_user_range, copy_iovecs};
 
 /// read(2). Errors: `EBADF`, `EFAULT`, `EISDIR`, `EINVAL` and those of the file.
@@ -232,11 +231,6 @@ pub(super) fn with_sigpipe(cx: &Context, outcome: Result<usize, Errno>) -> Resul
         let info =
             linux_abi::siginfo::SigInfo::kill(Signal::SIGPIPE, cx.process().pid, cx.credentials().uid.real);
         send_to_thread(&thread, info);
-    }
-    if outcome == Err(Errno::EFBIG) && cx.process().limit(RLIMIT_FSIZE) != u64::MAX {
-        let thread = cx.thread_arc();
-        send_to_thread(&thread, linux_abi::siginfo::SigInfo::kernel(Signal::SIGXFSZ));
-        interrupt(&thread);
     }
     outcome
 }

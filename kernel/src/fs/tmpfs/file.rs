@@ -6,18 +6,20 @@ use linux_abi::errno::Errno;
 use linux_abi::fcntl::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
 use linux_abi::mman::Seals;
 use linux_abi::seek::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use linux_abi::stat::{Mode, S_ISGID, S_ISUID};
 
 use super::Node;
 use super::node::Contents;
-use crate::fs::vfs::{File, IoFlags, clock};
+use crate::fs::vfs::write_checks::{self, MAX_FILE_SIZE};
+use crate::fs::vfs::{AttributeChanges, File, IoFlags, clock};
 use crate::memory::MemoryObject;
 use crate::uio::{Sink, Source};
 
+/// The set-id bits of a mode.
+const SET_ID: u32 = S_ISUID | S_ISGID;
+
 /// Seals against any writing.
 const NO_WRITE: Seals = Seals::F_SEAL_WRITE.union(Seals::F_SEAL_FUTURE_WRITE);
-
-/// The largest size of a file.
-const MAX_SIZE: u64 = i64::MAX as u64;
 
 impl Node {
     /// Notes an access.
@@ -38,11 +40,31 @@ impl Node {
 
     /// Notes a change of the contents.
     fn modified(&self) {
+        self.note_change();
+    }
+
+    /// Notes a write, which takes set-id bits away from whoever may not keep them.
+    fn written(&self) {
+        let mode = self.note_change();
+        if mode.0 & SET_ID != 0
+            && let Some(permissions) = write_checks::mode_after_write(mode)
+        {
+            self.attributes.change(&AttributeChanges {
+                mode: Some(permissions),
+                changed: clock::now(),
+                ..Default::default()
+            });
+        }
+    }
+
+    /// Sets the times of a change of the contents; answers the mode.
+    fn note_change(&self) -> Mode {
         let now = clock::now();
         self.attributes.with(|metadata| {
             metadata.modified = now;
             metadata.changed = now;
-        });
+            metadata.mode
+        })
     }
 }
 
@@ -56,19 +78,20 @@ impl File for Node {
 
     fn write(&self, position: &mut u64, source: &mut Source<'_>, flags: IoFlags) -> Result<usize, Errno> {
         let regular = self.regular()?;
-        let len = source.remaining() as u64;
+        let len = source.remaining();
         if len == 0 {
             return Ok(0);
         }
         let seals = regular.writing.lock();
         let size = regular.pages.size();
         let at = if flags.contains(IoFlags::APPEND) { size } else { *position };
-        let end = at.checked_add(len).filter(|&end| end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
+        let len = write_checks::allowed_len(at, len)?;
+        let end = at + len as u64;
         if seals.intersects(NO_WRITE) || (seals.contains(Seals::F_SEAL_GROW) && end > size) {
             return Err(Errno::EPERM);
         }
-        let n = regular.pages.write(at, source)?;
-        self.modified();
+        self.written();
+        let n = regular.pages.write(at, source, len)?;
         *position = at + n as u64;
         Ok(n)
     }
@@ -105,11 +128,11 @@ impl File for Node {
 
     fn set_size(&self, size: u64) -> Result<(), Errno> {
         let regular = self.regular()?;
-        if size > MAX_SIZE {
-            return Err(Errno::EFBIG);
-        }
         let seals = regular.writing.lock();
         let old = regular.pages.size();
+        if size > old {
+            write_checks::check_growth(size)?;
+        }
         if (seals.contains(Seals::F_SEAL_SHRINK) && size < old)
             || (seals.contains(Seals::F_SEAL_GROW) && size > old)
         {
@@ -124,11 +147,14 @@ impl File for Node {
 
     fn allocate(&self, mode: u32, offset: u64, length: u64) -> Result<(), Errno> {
         let regular = self.regular()?;
-        let end = offset.checked_add(length).filter(|&end| end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
+        let end = offset.checked_add(length).filter(|&end| end <= MAX_FILE_SIZE).ok_or(Errno::EFBIG)?;
         let seals = regular.writing.lock();
         let size = regular.pages.size();
         match mode {
             0 | FALLOC_FL_KEEP_SIZE => {
+                if end > size && mode == 0 {
+                    write_checks::check_growth(end)?;
+                }
                 if seals.contains(Seals::F_SEAL_GROW) && end > size {
                     return Err(Errno::EPERM);
                 }

@@ -149,11 +149,11 @@ pub fn truncate(
     file: &dyn File,
     size: u64,
 ) -> Result<(), Errno> {
-    drop_set_id(caller, inode)?;
-    file.set_size(size)
+    file.set_size(size)?;
+    drop_set_id(caller, inode)
 }
 
-/// Takes set-id bits away from a file that is about to be written.
+/// Takes set-id bits away from a file whose contents were changed.
 ///
 /// # Errors
 /// Those of [`Inode::set_attributes`].

@@ -41,6 +41,7 @@ pub(crate) mod tests;
 pub mod text;
 mod types;
 mod walk;
+pub mod write_checks;
 
 pub use attributes::{NewTime, drop_set_id, truncate};
 pub use context::{Base, Caller, FsContext};

@@ -89,7 +89,7 @@ fn ranges(space: &AddressSpace) -> Vec<(usize, usize)> {
 
 fn file_of(text: &[u8]) -> Arc<PageCache> {
     let file = Arc::new(PageCache::new(None));
-    assert_eq!(file.write(0, &mut Source::kernel(text)), Ok(text.len()));
+    assert_eq!(file.write(0, &mut Source::kernel(text), usize::MAX), Ok(text.len()));
     file
 }
 
@@ -398,7 +398,7 @@ fn maps_look_like_linux() {
 fn busy_life() -> Option<()> {
     let space = AddressSpace::new_fixed().ok()?;
     let file = Arc::new(PageCache::new(None));
-    let _ = file.write(5 * PAGE_SIZE as u64, &mut Source::kernel(&[1; 3 * PAGE_SIZE]));
+    let _ = file.write(5 * PAGE_SIZE as u64, &mut Source::kernel(&[1; 3 * PAGE_SIZE]), usize::MAX);
     let top = space.map_stack(1 << 20).ok()?;
     let _ = space.write_remote(top - (200 << 10), &[1; 64]);
     let mut request = MapRequest::private(Place::Fixed(BASE), 8 * PAGE_SIZE, RW, file.clone(), 0);

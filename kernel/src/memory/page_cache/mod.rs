@@ -189,13 +189,13 @@ impl PageCache {
         })
     }
 
-    /// Copies all of `source` to `position` and beyond, and moves the end of the file up if need be; returns the number
-    /// of bytes. The caller has made sure that the last offset fits into an `i64`.
+    /// Copies `source`, up to `limit` bytes of it, to `position` and beyond, and moves the end of the file up if need be;
+    /// returns the number of bytes. The caller has made sure that the last offset fits into an `i64`.
     ///
     /// # Errors
     /// `EFAULT`, `ENOSPC`, `ENOMEM`, if nothing could be written.
-    pub fn write(&self, position: u64, source: &mut Source<'_>) -> Result<usize, Errno> {
-        let wanted = source.remaining();
+    pub fn write(&self, position: u64, source: &mut Source<'_>, limit: usize) -> Result<usize, Errno> {
+        let wanted = source.remaining().min(limit);
         in_pieces(wanted, |done| {
             let at = position + done as u64;
             let n = (PAGE_SIZE - (at % PAGE) as usize).min(wanted - done);

@@ -27,7 +27,7 @@ impl PageAccount for Quota {
 }
 
 fn write(file: &PageCache, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
-    file.write(position, &mut Source::kernel(bytes))
+    file.write(position, &mut Source::kernel(bytes), usize::MAX)
 }
 
 fn read(file: &PageCache, position: u64, len: usize) -> Vec<u8> {
