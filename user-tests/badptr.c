@@ -62,7 +62,7 @@ static const struct call process_calls[] = {
     C(futex, P, 0, 1, Z), C(getgroups, 10, P), C(setgroups, 4, P), C(getresuid, P, P, P), C(getresgid, P, P, P),
     C(sethostname, P, 8), C(sched_getaffinity, 0, 128, P), C(sched_setaffinity, 0, 8, P), C(sched_getparam, 0, P),
     C(sched_setparam, 0, P), C(sched_setscheduler, 0, 0, P), C(sched_rr_get_interval, 0, P), C(getcpu, Z, Z, 0),
-    C(getrandom, P, 64, 0), C(capget, P, Z), C(syslog, 3, P, 100), C(arch_prctl, 0x1003, P), C(prctl, 16, P),
+    C(getrandom, P, 64, 0), C(capget, P, Z), C(syslog, 3, P, 4096), C(arch_prctl, 0x1003, P), C(prctl, 16, P),
     C(prctl, 15, P), C(set_robust_list, P, 24), C(get_robust_list, 0, P, P),
 };
 
@@ -75,8 +75,7 @@ static const struct call terminal_calls[] = {
 // Calls that a shell and its tools do without.
 static const struct call other_calls[] = {
     C(copy_file_range, FILE_FD, Z, FILE_FD, Z, 4, 0), C(adjtimex, P), C(preadv2, FILE_FD, P, 1, 0, 0, 0), C(acct, N),
-    C(swapon, N, 0), C(memfd_create, S, 0), C(epoll_ctl, FILE_FD, 1, FILE_FD, P), C(name_to_handle_at, AT_FDCWD, S, P, P, 0),
-    C(openat2, AT_FDCWD, S, P, 24), C(clone3, P, 88),
+    C(swapon, N, 0), C(memfd_create, S, 0), C(epoll_ctl, FILE_FD, 1, FILE_FD, P), C(openat2, AT_FDCWD, S, P, 24), C(clone3, P, 88),
 };
 
 // Calls that are not made with rubbish, since they do what they are asked to.

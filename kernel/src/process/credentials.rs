@@ -126,6 +126,17 @@ impl Credentials {
         if self.has(capability) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
+    /// Whether the thread acts as the user and group that own it.
+    pub fn has_own_ids(&self) -> bool {
+        self.uid.effective == self.uid.real && self.gid.effective == self.gid.real
+    }
+
+    /// Whether a thread with these credentials acts as another than with `old`, or has gained a capability.
+    pub fn acts_differently(&self, old: &Self) -> bool {
+        let acts_as = |who: &Self| (who.uid.effective, who.uid.fs, who.gid.effective, who.gid.fs);
+        acts_as(self) != acts_as(old) || !self.permitted.is_subset_of(old.permitted)
+    }
+
     /// Whether the thread is in group `gid` towards files.
     pub fn in_group(&self, gid: u32) -> bool {
         self.gid.fs == gid || self.groups.binary_search(&gid).is_ok()

@@ -60,7 +60,7 @@ pub fn user_exception(exception: &UserException, _regs: &mut UserRegs) {
         16 | 19 => SigInfo::fault(Signal::SIGFPE, FPE_FLTINV, at),
         17 => SigInfo::fault(Signal::SIGBUS, BUS_ADRALN, 0),
         11 | 12 => SigInfo::fault(Signal::SIGBUS, SI_KERNEL, 0),
-        14 => page_fault_info(user.last_fault.load(core::sync::atomic::Ordering::Relaxed), at),
+        14 => page_fault_info(user.last_fault.swap(0, core::sync::atomic::Ordering::Relaxed), at),
         _ => SigInfo::fault(Signal::SIGSEGV, SI_KERNEL, 0),
     };
     if exit::is_ending(&user.process) {

@@ -99,10 +99,15 @@ impl UserThread {
         self.credentials.lock().clone()
     }
 
-    /// Replaces who the thread is.
+    /// Replaces who the thread is. Where that gives it rights its user has not, or takes such away, others of that user
+    /// must not look into the process any more (`PR_SET_DUMPABLE`), and its parent's end does not matter to it.
     pub fn set_credentials(&self, credentials: Credentials) {
         let credentials = Arc::new(credentials);
-        let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
+        let old = core::mem::replace(&mut *self.credentials.lock(), credentials.clone());
+        if credentials.acts_differently(&old) {
+            self.process.is_dumpable.store(false, Ordering::Relaxed);
+            self.process.parent_death_signal.store(0, Ordering::Relaxed);
+        }
         drop(old);
     }
 

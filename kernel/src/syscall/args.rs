@@ -21,9 +21,9 @@ impl<'a> Args<'a> {
         Self { frame }
     }
 
-    /// The number the program put into `rax`.
+    /// The number the program put into `rax`, of which the low 32 bits count.
     pub fn number(&self) -> usize {
-        self.frame.number() as usize
+        self.frame.number() as u32 as usize
     }
 
     /// The whole register.

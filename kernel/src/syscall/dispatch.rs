@@ -62,7 +62,7 @@ pub fn dispatch(frame: &SyscallFrame) -> isize {
 /// Serves a full-frame call on the slow exit path and stores its result in `regs.rax`, unless the handler replaced
 /// the registers altogether (execve, rt_sigreturn), in which case it answers with the new `rax`.
 pub fn dispatch_full(regs: &mut UserRegs) {
-    let number = regs.orig_rax as usize;
+    let number = regs.orig_rax as u32 as usize;
     let handler = FULL_TABLE.get(number).and_then(Once::get);
     let context = Context::current();
     let frame = regs.syscall_frame();

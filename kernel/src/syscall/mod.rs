@@ -18,6 +18,8 @@ mod dispatch;
 pub mod syscall_numbers;
 pub mod table;
 
+mod acct;
+mod adjtimex;
 mod arch_prctl;
 mod attributes;
 mod brk;

@@ -155,7 +155,13 @@ fn options_text(addr: usize) -> Result<Vec<u8>, Errno> {
         return Ok(Vec::new());
     }
     let mut page = alloc::vec![0u8; hal::PAGE_SIZE];
-    let len = hal::user::read_cstr(addr, &mut page)?.unwrap_or(hal::PAGE_SIZE);
+    if let Err(fault) = hal::user::copy_in(&mut page, addr) {
+        if fault.copied == 0 {
+            return Err(fault.into());
+        }
+        page.truncate(fault.copied);
+    }
+    let len = page.iter().position(|&byte| byte == 0).unwrap_or(page.len());
     page.truncate(len);
     Ok(page)
 }

@@ -1,5 +1,7 @@
 //! Calls that change names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2), readlink(2).
 
+use alloc::vec::Vec;
+
 use linux_abi::errno::Errno;
 use linux_abi::open::{AT_FDCWD, AtFlags};
 use linux_abi::stat::{Mode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFREG, S_IFSOCK};
@@ -119,29 +121,40 @@ fn remove(cx: &Context, dir: i32, path: &[u8], what: Removal) -> Result<usize, S
 
 /// rename(2). Errors: those of [`Caller::rename`](crate::fs::vfs::Caller::rename).
 pub(super) fn rename(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    rename_at(cx, AT_FDCWD, &args.path(0)?, AT_FDCWD, &args.path(1)?, 0)
+    rename_at(cx, AT_FDCWD, args.path(0), AT_FDCWD, args.path(1), 0)
 }
 
 /// renameat(2). Errors as rename, and `EBADF`.
 pub(super) fn renameat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    rename_at(cx, args.fd(0), &args.path(1)?, args.fd(2), &args.path(3)?, 0)
+    rename_at(cx, args.fd(0), args.path(1), args.fd(2), args.path(3), 0)
 }
 
 /// renameat2(2). Errors as renameat; `EINVAL`: flags that are unknown or contradict each other.
 pub(super) fn renameat2(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    rename_at(cx, args.fd(0), &args.path(1)?, args.fd(2), &args.path(3)?, args.uint(4))
+    rename_at(cx, args.fd(0), args.path(1), args.fd(2), args.path(3), args.uint(4))
 }
 
 fn rename_at(
     cx: &Context,
     old_dir: i32,
-    old_path: &[u8],
+    old_path: Result<Vec<u8>, Errno>,
     new_dir: i32,
-    new_path: &[u8],
+    new_path: Result<Vec<u8>, Errno>,
     flags: u32,
 ) -> Result<usize, SyscallError> {
-    let (old, new) = (Start::at(cx, old_dir, old_path)?, Start::at(cx, new_dir, new_path)?);
-    Acting::of(cx).caller().rename(old.base(), old_path, new.base(), new_path, flags)?;
+    let old_path = old_path?;
+    let old = Start::at(cx, old_dir, &old_path)?;
+    let acting = Acting::of(cx);
+    let new = new_path.and_then(|path| Ok((Start::at(cx, new_dir, &path)?, path)));
+    let (new, new_path) = match new {
+        Ok(new) => new,
+        Err(errno) => {
+            // What is wrong with the way to the old name is told first.
+            acting.caller().resolve_parent(old.base(), &old_path)?;
+            return Err(errno);
+        }
+    };
+    acting.caller().rename(old.base(), &old_path, new.base(), &new_path, flags)?;
     Ok(0)
 }
 

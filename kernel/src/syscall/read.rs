@@ -1,5 +1,7 @@
 //! read(2), write(2), pread(2), pwrite(2), readv(2), writev(2) and their kin.
 
+use alloc::sync::Arc;
+
 use linux_abi::errno::Errno;
 use linux_abi::signal::Signal;
 use linux_abi::uio::RwFlags;
@@ -119,7 +121,8 @@ pub(super) fn sendfile(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 /// copy_file_range(2): copies between regular files.
 ///
 /// # Errors
-/// `EBADF`, `EINVAL`: flags, or files that are not regular; `EISDIR`; those of read and write.
+/// `EBADF`, `EINVAL`: flags, files that are not regular, or parts of one file that overlap; `EISDIR`; those of read and
+/// write.
 pub(super) fn copy_file_range(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (from, to) = (readable(cx, args.fd(0))?, writable(cx, args.fd(2))?);
     let (from_ptr, to_ptr) = (args.user_ptr::<i64>(1), args.user_ptr::<i64>(3));
@@ -143,6 +146,14 @@ pub(super) fn copy_file_range(cx: &Context, args: &Args) -> Result<usize, Syscal
     };
     let (from_at, to_at) = (position(from_ptr)?, position(to_ptr)?);
     let count = args.size(4).min(linux_abi::limits::MAX_RW_COUNT);
+    if Arc::ptr_eq(from.inode(), to.inode()) {
+        let place = |file: &OpenFile, at: Option<u64>| at.unwrap_or_else(|| file.with_position(|at| *at));
+        let (source, target) = (place(&from, from_at), place(&to, to_at));
+        let count = from.file().size().saturating_sub(source).min(count as u64);
+        if target < source + count && source < target + count {
+            return Err(Errno::EINVAL);
+        }
+    }
     let done = copy(cx, &from, from_at, &to, to_at, count)?;
     for (start, ptr) in [(from_at, from_ptr), (to_at, to_ptr)] {
         if let Some(start) = start {
@@ -201,12 +212,12 @@ fn copy(
     Ok(done)
 }
 
-fn readable(cx: &Context, fd: i32) -> Result<alloc::sync::Arc<OpenFile>, Errno> {
+fn readable(cx: &Context, fd: i32) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get(fd)?;
     if file.is_readable() { Ok(file) } else { Err(Errno::EBADF) }
 }
 
-fn writable(cx: &Context, fd: i32) -> Result<alloc::sync::Arc<OpenFile>, Errno> {
+fn writable(cx: &Context, fd: i32) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get(fd)?;
     if file.is_writable() { Ok(file) } else { Err(Errno::EBADF) }
 }

@@ -116,7 +116,9 @@ pub(super) fn getgroups(cx: &Context, args: &Args) -> Result<usize, SyscallError
     if size < groups.len() {
         return Err(Errno::EINVAL);
     }
-    hal::user::copy_out(out, groups.as_bytes())?;
+    if !groups.is_empty() {
+        hal::user::copy_out(out, groups.as_bytes())?;
+    }
     Ok(groups.len())
 }
 

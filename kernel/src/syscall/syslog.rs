@@ -6,6 +6,7 @@ use linux_abi::syslog::*;
 
 use super::{Args, Context, SyscallError};
 use crate::klog;
+use crate::uio::check_user_range;
 
 /// syslog(2).
 ///
@@ -20,16 +21,19 @@ pub(super) fn syslog(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     {
         return Err(Errno::EPERM);
     }
-    let length = || usize::try_from(len).map_err(|_| Errno::EINVAL);
     match action {
         SYSLOG_ACTION_CLOSE | SYSLOG_ACTION_OPEN => Ok(0),
         SYSLOG_ACTION_READ => {
-            let text = klog::read_unread(length()?)?;
+            let len = room(out, len)?;
+            if len == 0 {
+                return Ok(0);
+            }
+            let text = klog::read_unread(len)?;
             hal::user::copy_out(out, &text)?;
             Ok(text.len())
         }
         SYSLOG_ACTION_READ_ALL | SYSLOG_ACTION_READ_CLEAR => {
-            let text = klog::tail(length()?);
+            let text = klog::tail(room(out, len)?);
             hal::user::copy_out(out, &text)?;
             if action == SYSLOG_ACTION_READ_CLEAR {
                 klog::clear();
@@ -56,4 +60,17 @@ pub(super) fn syslog(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         SYSLOG_ACTION_SIZE_BUFFER => Ok(klog::CAPACITY),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// The size of the reader's buffer, `len` bytes at `out`.
+///
+/// # Errors
+/// `EINVAL`: no buffer, or a negative length. `EFAULT`: not in user space.
+fn room(out: usize, len: i32) -> Result<usize, Errno> {
+    if out == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
+    check_user_range(out as u64, len as u64)?;
+    Ok(len)
 }

@@ -3,11 +3,11 @@
 use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
-    arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd, execve, exit,
-    fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill, madvise,
-    memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe,
-    poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid, setuid, sigaction,
-    sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
+    acct, adjtimex, arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd,
+    execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill,
+    madvise, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep,
+    open, pipe, poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid,
+    setuid, sigaction, sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -289,7 +289,12 @@ pub static ROWS: &[Row] = &[
     row(nr::TIMERFD_SETTIME,     timerfd_create::timerfd_settime,               Never,       Partial("setting the clock cancels nothing")),
     row(nr::TIMERFD_GETTIME,     timerfd_create::timerfd_gettime,               Never,       Full),
     row(nr::TIMER_DELETE,        timer_create::timer_delete,                    Never,       Full),
+    row(nr::ADJTIMEX,            adjtimex::adjtimex,                            Never,       Partial("only ADJ_SETOFFSET changes anything")),
+    row(nr::CLOCK_ADJTIME,       adjtimex::clock_adjtime,                       Never,       Partial("only ADJ_SETOFFSET changes anything")),
     // The system.
+    row(nr::ACCT,              acct::acct,                 Never,       Partial("cannot be switched on")),
+    row(nr::SWAPON,            acct::swapon,               Never,       Partial("nothing can be swapped to")),
+    row(nr::SWAPOFF,           acct::swapoff,              Never,       Full),
     row(nr::UNAME,             uname::uname,               Never,       Full),
     row(nr::SETHOSTNAME,       uname::sethostname,         Never,       Full),
     row(nr::SETDOMAINNAME,     uname::setdomainname,       Never,       Full),

@@ -1,14 +1,17 @@
 //! wait4(2), waitid(2).
 
+use hal::user::UserPtr;
 use linux_abi::errno::Errno;
 use linux_abi::resource::Rusage;
 use linux_abi::siginfo::SigInfo;
+use linux_abi::signal::Signal;
 use linux_abi::wait::{P_ALL, P_PGID, P_PID, WaitOptions};
 
 use super::getrusage::to_rusage;
 use super::{Args, Context, SyscallError};
 use crate::process::signal::send::code_and_status;
-use crate::process::wait::{CloneFilter, Options, Which, wait_for_child};
+use crate::process::wait::{CloneFilter, News, Options, Which, wait_for_child};
+use crate::uio::check_user_range;
 
 /// wait4(2): waits for a child to change state.
 ///
@@ -77,21 +80,31 @@ pub(super) fn waitid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         clones: clone_filter(flags),
     };
 
-    let news = wait_for_child(cx.process(), which, options)?;
+    let outcome = wait_for_child(cx.process(), which, options);
 
+    let news = outcome.ok().flatten();
     if let Some(news) = &news
         && !usage_out.is_null()
     {
         usage_out.write(&to_rusage(&news.times))?;
     }
     if !info_out.is_null() {
-        let info = news.map_or_else(SigInfo::default, |news| {
-            let (code, status) = code_and_status(news.status);
-            SigInfo::child(code, news.pid, news.uid, status, 0, 0)
-        });
-        info_out.write(&info)?;
+        write_info(info_out, news.as_ref())?;
     }
-    Ok(0)
+    outcome.map(|_| 0)
+}
+
+/// Stores what Linux stores of the news: two groups of three words, whatever lies between them stays. Without news, be it
+/// for an error, they are zero.
+fn write_info(out: UserPtr<SigInfo>, news: Option<&News>) -> Result<(), Errno> {
+    check_user_range(out.addr() as u64, size_of::<SigInfo>() as u64)?;
+    let [about, whose] = news.map_or([[0; 3]; 2], |news| {
+        let (code, status) = code_and_status(news.status);
+        [[Signal::SIGCHLD.number() as i32, 0, code], [news.pid, news.uid.cast_signed(), status]]
+    });
+    UserPtr::<[i32; 3]>::new(out.addr()).write(&about)?;
+    UserPtr::<[i32; 3]>::new(out.addr() + 16).write(&whose)?;
+    Ok(())
 }
 
 fn wait_options(bits: u32) -> Result<WaitOptions, Errno> {

@@ -60,6 +60,7 @@ pub mod sysinfo;
 pub mod syslog;
 pub mod termios;
 pub mod time;
+pub mod timex;
 pub mod uio;
 pub mod utsname;
 pub mod wait;

@@ -92,6 +92,9 @@ pub(super) fn load(area: &'static CpuArea, ist: [usize; IST_STACKS]) {
     unsafe { tables::lgdt(&pointer) };
     // SAFETY: a descriptor of an available TSS, which lives for ever.
     unsafe { tables::load_tss(SegmentSelector(TSS_SELECTOR)) };
+    // After a reset there is a table at address 0, where programs may have memory: descriptors of their own making.
+    // SAFETY: the null selector means that there is no local descriptor table; nothing here uses one.
+    unsafe { core::arch::asm!("lldt {0:x}", in(reg) 0_u16, options(nomem, nostack, preserves_flags)) };
     load_idt();
 }
 

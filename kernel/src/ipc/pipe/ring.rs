@@ -50,25 +50,25 @@ impl Ring {
     /// Moves up to `wanted` bytes to `sink`; a packet ends it, and what of it does not fit is lost.
     ///
     /// # Errors
-    /// `EFAULT`: the sink takes nothing.
+    /// `EFAULT`: the sink does not take what the first buffer gives.
     pub(super) fn read(&mut self, sink: &mut Sink<'_>, wanted: usize) -> Result<usize, Errno> {
         let mut done = 0;
         while done < wanted {
             let Some(buffer) = self.buffers.front_mut() else { break };
             let part = buffer.len.min(wanted - done);
-            let moved = match sink.put_frame(&buffer.frame, buffer.start, part) {
-                Ok(moved) => moved,
+            match whole(sink.put_frame(&buffer.frame, buffer.start, part), part) {
+                Ok(_) => {}
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
-            };
-            done += moved;
-            buffer.start += moved;
-            buffer.len -= moved;
+            }
+            done += part;
+            buffer.start += part;
+            buffer.len -= part;
             let (is_packet, is_used_up) = (buffer.is_packet, buffer.len == 0);
             if is_used_up || is_packet {
                 self.pop_front();
             }
-            if is_packet || moved < part {
+            if is_packet {
                 break;
             }
         }
@@ -88,7 +88,7 @@ impl Ring {
     /// bytes go in together or not at all.
     ///
     /// # Errors
-    /// `EFAULT`, `ENOMEM`: not one byte could be moved.
+    /// `EFAULT`, `ENOMEM`: not even the first buffer's part could be moved.
     pub(super) fn write(
         &mut self,
         source: &mut Source<'_>,
@@ -102,7 +102,6 @@ impl Ring {
         }
         while done < len && self.buffers.len() < capacity {
             match self.push(source, (len - done).min(PAGE_SIZE), as_packets) {
-                Ok(0) => break,
                 Ok(moved) => done += moved,
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -119,7 +118,7 @@ impl Ring {
         if odd == 0 || end + odd > PAGE_SIZE || !last.frame.is_unique() {
             return Ok(0);
         }
-        let moved = source.take_to_frame(&last.frame, end, odd)?;
+        let moved = whole(source.take_to_frame(&last.frame, end, odd), odd)?;
         last.len += moved;
         Ok(moved)
     }
@@ -131,10 +130,13 @@ impl Ring {
             Some(frame) => frame,
             None => alloc_user_frame()?,
         };
-        let moved = source.take_to_frame(&frame, 0, len)?;
-        if moved != 0 {
-            self.buffers.push_back(Buffer { frame, start: 0, len: moved, is_packet });
-        }
+        let moved = whole(source.take_to_frame(&frame, 0, len), len)?;
+        self.buffers.push_back(Buffer { frame, start: 0, len, is_packet });
         Ok(moved)
     }
+}
+
+/// What moves between a buffer and user memory moves as a whole, as on Linux: a part of it does not count.
+fn whole(moved: Result<usize, Errno>, len: usize) -> Result<usize, Errno> {
+    if moved? == len { Ok(len) } else { Err(Errno::EFAULT) }
 }

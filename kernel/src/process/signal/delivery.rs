@@ -165,7 +165,7 @@ fn adjust_interrupted_call(regs: &mut UserRegs, handler_flags: Option<u64>) {
     }
     let number = regs.orig_rax;
     regs.orig_rax = UserRegs::NO_SYSCALL;
-    let again = match (syscall::restart_of(number as usize), handler_flags) {
+    let again = match (syscall::restart_of(number as u32 as usize), handler_flags) {
         (Restart::Never, _) => false,
         (_, None) => true,
         (Restart::IfSaRestart, Some(flags)) => flags & SaFlags::SA_RESTART.bits() != 0,
