@@ -1,38 +1,34 @@
 //! Loading a program into the calling process (execve(2)).
 //!
 //! Everything that can fail is done on a new address space beside the old one; [`commit`] is the point of no return,
-//! after which nothing fails.
-//!
-//! The stack a program starts with, from the stack pointer upwards (System V ABI, x86-64 supplement, 3.4.1):
-//! ```text
-//! argc | argv[0..argc] | NULL | envp[..] | NULL | auxv pairs | padding | platform, random bytes, strings, path
-//! ```
+//! after which nothing fails. On Linux that point lies before the segments are mapped: a program whose segments cannot be
+//! ends the caller. Here the caller would still be there, but must not notice (see [`Failure`]).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use hal::PAGE_SIZE;
 use hal::task::UserRegs;
 use hal::user::UserPtr;
-use linux_abi::auxv;
 use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_ARG_STRLEN;
 use linux_abi::resource::RLIMIT_STACK;
+use linux_abi::signal::Signal;
+use linux_abi::wait;
 
 use super::credentials::Credentials;
-use super::{Image, Process, exit, signal, tree};
+use super::{Image, Process, exit, tree};
 use crate::fs::vfs::{Base, Caller, MountOptions, OpenFile, Path};
 use crate::memory::address_space::AddressSpace;
-use crate::random;
 use crate::scheduler::Thread;
 use crate::syscall::Context;
 
 mod loader;
 mod script;
+mod stack;
 pub mod vdso;
 
-use loader::Loaded;
+use loader::Program;
 
 /// Interpreters (`#!`) may name interpreters, this deep.
 const MAX_SCRIPT_DEPTH: usize = 5;
@@ -52,89 +48,155 @@ pub struct Prepared {
     pub credentials: Credentials,
     /// Whether it runs with more privilege than its caller (`AT_SECURE`).
     pub is_secure: bool,
+    /// Whether others of its user may look into it.
+    pub is_dumpable: bool,
     /// Its name for `/proc/PID/comm`.
     pub comm: Vec<u8>,
     /// What `/proc` shows of it.
     pub image: Image,
 }
 
+/// What a program is called.
+pub struct Name {
+    /// As the caller gave it, or the place under `/dev/fd` of the descriptor that names it (for `AT_EXECFN`, scripts).
+    pub path: Vec<u8>,
+    /// Whether the program itself will not find it under this name, because the descriptor is closed on execve.
+    pub is_inaccessible: bool,
+}
+
+/// Why a program was not started.
+#[derive(Clone, Copy, Debug)]
+pub enum Failure {
+    /// It is refused; the caller goes on.
+    Refused(Errno),
+    /// It is one that is run, and cannot be: the caller is gone by then and ends with SIGSEGV.
+    Broken(Errno),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Refused(errno)
+    }
+}
+
+impl Failure {
+    /// The cause.
+    pub fn errno(self) -> Errno {
+        match self {
+            Self::Refused(errno) | Self::Broken(errno) => errno,
+        }
+    }
+}
+
 /// Loads the program `file` names, following `#!` lines, without touching the caller.
 ///
-/// `path` is the name as the caller gave it (for `AT_EXECFN` and scripts), `file` what it led to; `process` lends its
-/// limits.
+/// `name` is what it was called, `file` what that led to; `process` lends its limits.
 ///
 /// # Errors
-/// - `ENOEXEC`: neither ELF nor a script. `ELOOP`: scripts nested too deep.
+/// - `ENOEXEC`: neither ELF nor a script. `ELOOP`: scripts nested too deep. `ELIBBAD`: a bad interpreter.
 /// - `EACCES`: not executable, or on a `noexec` mount. `ENOENT`: the file or its interpreter is missing.
 /// - `E2BIG`: arguments and environment exceed a quarter of the stack limit. `ENOMEM`: no memory.
 pub fn prepare(
     caller: &Caller<'_>,
     process: &Process,
-    path: &[u8],
+    name: &Name,
     file: Arc<OpenFile>,
-    arguments: Strings,
+    mut arguments: Strings,
     environment: Strings,
-) -> Result<Prepared, Errno> {
-    let mut arguments = arguments;
+) -> Result<Prepared, Failure> {
     if arguments.is_empty() {
         arguments.push(Vec::new());
     }
-    let mut name = path.to_vec();
-    let comm = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path).to_vec();
-    let mut executable = file;
-    let mut depth = 0;
-    let head = loop {
-        let head = loader::read_head(&executable)?;
-        let Some(line) = script::parse(&head) else { break head };
-        let (interpreter, option) = line?;
-        depth += 1;
-        if depth > MAX_SCRIPT_DEPTH {
-            return Err(Errno::ELOOP);
-        }
-        arguments[0] = name;
-        if let Some(option) = option {
-            arguments.insert(0, option);
-        }
-        arguments.insert(0, interpreter.clone());
-        executable = caller.open_program(Base::WorkingDirectory, &interpreter, true)?;
-        name = interpreter;
-    };
     check_string_space(process, &arguments, &environment)?;
+    let path = &name.path;
+    let comm = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path).to_vec();
+    let (executable, head) = follow_scripts(caller, name, file, &mut arguments)?;
+    check_string_space(process, &arguments, &environment)?;
+    let open = |interpreter: &[u8]| caller.open_program(Base::WorkingDirectory, interpreter, true);
+    let program = Program::open(executable.clone(), &head, open)?;
 
-    let location = executable.place();
-    let (set_uid, set_gid) = set_id_owner(&location);
+    let (set_uid, set_gid) = set_id_owner(&executable.place());
     let (credentials, is_secure) = caller.credentials.after_exec(set_uid, set_gid);
+    // Who cannot read a program must not get at it through its process.
+    let is_dumpable = credentials.has_own_ids() && program.files().all(|file| caller.may_read(file));
     let space = AddressSpace::new()?;
-    let loaded = loader::load(&space, &executable, &head, |interpreter| {
-        caller.open_program(Base::WorkingDirectory, interpreter, true)
-    })?;
-    let start =
-        build_stack(&space, process, &loaded, path, &arguments, &environment, &credentials, is_secure)?;
+    process.pass_limits(&space);
+    let loaded = program.map(&space).map_err(Failure::Broken)?;
+    let contents = stack::Contents {
+        loaded: &loaded,
+        path,
+        arguments: &arguments,
+        environment: &environment,
+        credentials: &credentials,
+        is_secure,
+    };
+    let start = stack::build(&space, process.limit(RLIMIT_STACK), &contents).map_err(Failure::Broken)?;
     let image = Image {
-        executable: Some(location),
+        executable: Some(executable),
         arguments: start.arguments,
         environment: start.environment,
         auxv: start.auxv,
     };
     let regs = UserRegs::start(loaded.entry, start.stack_pointer);
-    Ok(Prepared { space, regs, credentials, is_secure, comm, image })
+    Ok(Prepared { space, regs, credentials, is_secure, is_dumpable, comm, image })
 }
 
-/// Replaces the program of the calling process by the one `file` names.
+/// Goes from a script to its interpreter until that is none, putting the arguments in front that each adds. Answers the
+/// file to be run and its first bytes.
+fn follow_scripts(
+    caller: &Caller<'_>,
+    name: &Name,
+    mut executable: Arc<OpenFile>,
+    arguments: &mut Strings,
+) -> Result<(Arc<OpenFile>, Vec<u8>), Errno> {
+    let mut path = name.path.clone();
+    for depth in 0.. {
+        let head = loader::read_head(&executable)?;
+        let Some(line) = script::parse(&head) else { return Ok((executable, head)) };
+        let (interpreter, option) = line?;
+        if name.is_inaccessible {
+            return Err(Errno::ENOENT);
+        }
+        if interpreter.is_empty() {
+            // Linux takes the empty name for the working directory, which is no program.
+            return Err(Errno::EACCES);
+        }
+        if depth == MAX_SCRIPT_DEPTH {
+            break;
+        }
+        arguments[0] = path;
+        if let Some(option) = option {
+            arguments.insert(0, option);
+        }
+        arguments.insert(0, interpreter.clone());
+        executable = caller.open_program(Base::WorkingDirectory, &interpreter, true)?;
+        path = interpreter;
+    }
+    Err(Errno::ELOOP)
+}
+
+/// Replaces the program of the calling process by the one `file` names. A program that is broken ends the process.
 ///
 /// # Errors
 /// Those of [`prepare`]; `EAGAIN`: another thread of the process is at it already.
 pub fn exec(
     cx: &Context,
     regs: &mut UserRegs,
-    path: &[u8],
+    name: &Name,
     file: Arc<OpenFile>,
     arguments: Strings,
     environment: Strings,
 ) -> Result<(), Errno> {
     let (fs, credentials) = (cx.fs(), cx.credentials());
     let caller = Caller { fs: &fs, credentials: &credentials };
-    let prepared = prepare(&caller, cx.process(), path, file, arguments, environment)?;
+    let prepared = match prepare(&caller, cx.process(), name, file, arguments, environment) {
+        Ok(prepared) => prepared,
+        Err(Failure::Refused(errno)) => return Err(errno),
+        Err(Failure::Broken(errno)) => {
+            exit::begin_group_exit(cx.process(), wait::status_killed(Signal::SIGSEGV, false));
+            return Err(errno);
+        }
+    };
     let start = prepared.regs;
     commit(cx, prepared)?;
     *regs = start;
@@ -212,126 +274,12 @@ fn set_id_owner(place: &Path) -> (Option<u32>, Option<u32>) {
     (uid, gid)
 }
 
-/// Where the program starts, and what `/proc` shows of its stack.
-struct Start {
-    stack_pointer: usize,
-    arguments: (usize, usize),
-    environment: (usize, usize),
-    auxv: Vec<u8>,
-}
-
-#[expect(clippy::too_many_arguments, reason = "the stack shows all of it")]
-fn build_stack(
-    space: &AddressSpace,
-    process: &Process,
-    loaded: &Loaded,
-    path: &[u8],
-    arguments: &Strings,
-    environment: &Strings,
-    credentials: &Credentials,
-    is_secure: bool,
-) -> Result<Start, Errno> {
-    let top = space.map_stack(process.limit(RLIMIT_STACK))?;
-    let vdso = vdso::map(space)?;
-    let mut strings = Downward { space, at: top - 8 };
-    let execfn = strings.put_string(path)?;
-    let environment_end = strings.at;
-    let env_pointers = strings.put_strings(environment)?;
-    let environment_start = strings.at;
-    let arg_pointers = strings.put_strings(arguments)?;
-    let arguments_start = strings.at;
-    let platform = strings.put_string(b"x86_64")?;
-    strings.at &= !15;
-    let random_bytes = strings.put(&random::bytes::<16>())?;
-
-    let (hwcap, hwcap2) = hal::cpu::user_features();
-    let mut pairs: Vec<(u64, u64)> = Vec::with_capacity(21);
-    pairs.extend(vdso.map(|vdso| (auxv::AT_SYSINFO_EHDR, vdso as u64)));
-    pairs.extend([
-        (auxv::AT_MINSIGSTKSZ, signal::frame::max_size() as u64),
-        (auxv::AT_HWCAP, hwcap),
-        (auxv::AT_PAGESZ, PAGE_SIZE as u64),
-        (auxv::AT_CLKTCK, 100),
-        (auxv::AT_PHDR, loaded.phdr_addr as u64),
-        (auxv::AT_PHENT, 56),
-        (auxv::AT_PHNUM, loaded.phdr_count as u64),
-        (auxv::AT_BASE, loaded.interpreter_base as u64),
-        (auxv::AT_FLAGS, 0),
-        (auxv::AT_ENTRY, loaded.program_entry as u64),
-        (auxv::AT_UID, u64::from(credentials.uid.real)),
-        (auxv::AT_EUID, u64::from(credentials.uid.effective)),
-        (auxv::AT_GID, u64::from(credentials.gid.real)),
-        (auxv::AT_EGID, u64::from(credentials.gid.effective)),
-        (auxv::AT_SECURE, u64::from(is_secure)),
-        (auxv::AT_RANDOM, random_bytes as u64),
-        (auxv::AT_HWCAP2, hwcap2),
-        (auxv::AT_EXECFN, execfn as u64),
-        (auxv::AT_PLATFORM, platform as u64),
-        (auxv::AT_NULL, 0),
-    ]);
-    let auxv: Vec<u8> =
-        pairs.iter().flat_map(|&(key, value)| [key, value]).flat_map(u64::to_ne_bytes).collect();
-
-    let mut words: Vec<u64> = Vec::with_capacity(arg_pointers.len() + env_pointers.len() + 3);
-    words.push(arguments.len() as u64);
-    words.extend(arg_pointers.iter().map(|&pointer| pointer as u64));
-    words.push(0);
-    words.extend(env_pointers.iter().map(|&pointer| pointer as u64));
-    words.push(0);
-    let mut table: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    table.extend_from_slice(&auxv);
-    let stack_pointer = (strings.at - table.len()) & !15;
-    space.write_remote(stack_pointer, &table)?;
-    Ok(Start {
-        stack_pointer,
-        arguments: (arguments_start, environment_start),
-        environment: (environment_start, environment_end),
-        auxv,
-    })
-}
-
-/// Writes strings below each other into a stack that is not in use yet.
-struct Downward<'a> {
-    space: &'a AddressSpace,
-    at: usize,
-}
-
-impl Downward<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let at = self.at.checked_sub(bytes.len()).ok_or(Errno::E2BIG)?;
-        self.space.write_remote(at, bytes)?;
-        self.at = at;
-        Ok(at)
-    }
-
-    fn put_string(&mut self, string: &[u8]) -> Result<usize, Errno> {
-        self.put(&[0])?;
-        self.put(string)
-    }
-
-    /// Puts the strings so that the first has the lowest address, one after another, in as few writes as it takes.
-    fn put_strings(&mut self, strings: &Strings) -> Result<Vec<usize>, Errno> {
-        let mut block = Vec::with_capacity(strings.iter().map(|string| string.len() + 1).sum());
-        for string in strings {
-            block.extend_from_slice(string);
-            block.push(0);
-        }
-        let mut at = self.put(&block)?;
-        let mut pointers = Vec::with_capacity(strings.len());
-        for string in strings {
-            pointers.push(at);
-            at += string.len() + 1;
-        }
-        Ok(pointers)
-    }
-}
-
 /// The point of no return: ends the process's other threads and gives it the new address space, credentials and name.
 ///
 /// # Errors
 /// `EAGAIN`: another thread of the process is in execve, or the process is ending; nothing has changed.
 fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
-    let Prepared { space, credentials, is_secure, comm, image, .. } = prepared;
+    let Prepared { space, credentials, is_secure, is_dumpable, comm, image, .. } = prepared;
     let process = cx.process();
     let thread = cx.thread();
     end_other_threads(process, thread)?;
@@ -353,9 +301,9 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     thread.task.set_fs_base(0)?;
     thread.task.set_gs_base(0)?;
     user.set_credentials(credentials);
-    process.is_dumpable.store(!is_secure, Ordering::Relaxed);
+    process.is_dumpable.store(is_dumpable, Ordering::Relaxed);
     process.has_execed.store(true, Ordering::Relaxed);
-    process.exit_signal.store(linux_abi::signal::Signal::SIGCHLD.number() as i32, Ordering::Relaxed);
+    process.exit_signal.store(Signal::SIGCHLD.number() as i32, Ordering::Relaxed);
     if is_secure {
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }

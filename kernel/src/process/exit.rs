@@ -133,6 +133,10 @@ fn leave_address_space(process: &Process) {
         process.note_peak_of(space);
     }
     drop(space);
+    // The program's file can be written again.
+    let mut executable = None;
+    process.update_image(|image| executable = image.executable.take());
+    drop(executable);
 }
 
 /// Lets the parent of a vfork child go on.

@@ -41,7 +41,9 @@ pub fn start_first_process(program: &[u8], arguments: Strings, environment: Stri
 
     let space = AddressSpace::new()?;
     let process = Arc::new(Process::new(1, space, Actions::default(), Image::default(), limits));
-    let prepared = exec::prepare(&caller, &process, program, file, arguments, environment)?;
+    let name = exec::Name { path: program.to_vec(), is_inaccessible: false };
+    let prepared = exec::prepare(&caller, &process, &name, file, arguments, environment)
+        .map_err(exec::Failure::errno)?;
     let old = process.set_address_space(Some(prepared.space.clone()));
     drop(old);
     process.set_image(prepared.image);

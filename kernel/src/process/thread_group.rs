@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::login::Login;
 use super::signal::{Actions, PendingSignals};
 use super::{Pid, UserThread};
-use crate::fs::vfs::Path;
+use crate::fs::vfs::OpenFile;
 use crate::lock_order;
 use crate::memory::address_space::AddressSpace;
 use crate::scheduler::Thread;
@@ -98,8 +98,8 @@ fn peak_kib(space: &AddressSpace) -> u64 {
 /// What execve left to see of the program (`/proc/PID/{exe,cmdline,environ,auxv}`).
 #[derive(Clone, Default)]
 pub struct Image {
-    /// The executable.
-    pub executable: Option<Path>,
+    /// The executable, kept open: nobody can write it as long as it runs.
+    pub executable: Option<Arc<OpenFile>>,
     /// User range of the argument strings.
     pub arguments: (usize, usize),
     /// User range of the environment strings.
@@ -349,7 +349,7 @@ impl Process {
     }
 
     /// Tells an address space of the process the limits that concern it.
-    fn pass_limits(&self, space: &AddressSpace) {
+    pub(super) fn pass_limits(&self, space: &AddressSpace) {
         use linux_abi::resource::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK};
         let limits = self.limits.lock();
         let [total, data, stack, locked] =

@@ -1,5 +1,7 @@
 //! execve(2), execveat(2).
 
+use alloc::format;
+
 use hal::task::UserRegs;
 use linux_abi::errno::Errno;
 use linux_abi::open::{AT_FDCWD, AtFlags};
@@ -7,7 +9,7 @@ use linux_abi::open::{AT_FDCWD, AtFlags};
 use super::args::copy_path;
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{Base, Caller};
-use crate::process::exec;
+use crate::process::exec::{self, Name};
 
 /// execve(2): replaces the caller's program.
 ///
@@ -57,20 +59,25 @@ fn run(
         _ if path.first() == Some(&b'/') => None,
         fd => Some(cx.files().get_any(fd)?),
     };
+    let follow = !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW);
     let file = match &directory {
         Some(open) if path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) => {
             caller.open_program_at(open.place())?
         }
-        Some(open) => {
-            let place = open.place();
-            caller.open_program(Base::At(&place), &path, !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW))?
-        }
-        None => caller.open_program(
-            Base::WorkingDirectory,
-            &path,
-            !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW),
-        )?,
+        Some(open) => caller.open_program(Base::At(&open.place()), &path, follow)?,
+        None => caller.open_program(Base::WorkingDirectory, &path, follow)?,
     };
-    exec::exec(cx, regs, &path, file, arguments, environment)?;
+    let name = match &directory {
+        Some(_) => Name {
+            path: if path.is_empty() {
+                format!("/dev/fd/{dir}").into_bytes()
+            } else {
+                [format!("/dev/fd/{dir}/").as_bytes(), &path].concat()
+            },
+            is_inaccessible: cx.files().is_close_on_exec(dir)?,
+        },
+        None => Name { path, is_inaccessible: false },
+    };
+    exec::exec(cx, regs, &name, file, arguments, environment)?;
     Ok(0)
 }

@@ -14,10 +14,6 @@ pub enum ElfError {
     HeaderTruncated,
     /// It does not begin with the four magic bytes.
     BadMagic,
-    /// It is not a 64-bit file.
-    NotElf64,
-    /// It is not little-endian.
-    NotLittleEndian,
     /// It is for another machine than x86-64.
     WrongMachine,
     /// It is neither an executable nor a shared object.
@@ -80,8 +76,6 @@ impl fmt::Display for ElfError {
         f.write_str(match self {
             Self::HeaderTruncated => "the file ends inside the ELF header",
             Self::BadMagic => "not an ELF file",
-            Self::NotElf64 => "not a 64-bit ELF file",
-            Self::NotLittleEndian => "not a little-endian ELF file",
             Self::WrongMachine => "not for x86-64",
             Self::NotExecutable => "neither an executable nor a shared object",
             Self::BadEntrySize => "program headers are not 56 bytes",

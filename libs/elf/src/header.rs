@@ -11,8 +11,6 @@ pub const HEADER_SIZE: usize = 64;
 pub const MAX_TABLE_SIZE: usize = 65_536;
 
 const MAGIC: [u8; 4] = *b"\x7fELF";
-const ELFCLASS64: u8 = 2;
-const ELFDATA2LSB: u8 = 1;
 const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
 const EM_X86_64: u16 = 62;
@@ -40,9 +38,7 @@ pub struct Header {
 #[derive(FromBytes, Immutable, KnownLayout)]
 struct RawHeader {
     magic: [u8; 4],
-    class: u8,
-    data: u8,
-    _ident: [u8; 10],
+    _ident: [u8; 12],
     file_type: u16,
     machine: u16,
     _version: u32,
@@ -70,12 +66,7 @@ impl Header {
             return Err(ElfError::BadMagic);
         }
         let (raw, _) = RawHeader::read_from_prefix(bytes).map_err(|_| ElfError::HeaderTruncated)?;
-        if raw.class != ELFCLASS64 {
-            return Err(ElfError::NotElf64);
-        }
-        if raw.data != ELFDATA2LSB {
-            return Err(ElfError::NotLittleEndian);
-        }
+        // Linux does not look at class and byte order: the machine implies both.
         if raw.machine != EM_X86_64 {
             return Err(ElfError::WrongMachine);
         }

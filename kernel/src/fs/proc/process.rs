@@ -264,7 +264,7 @@ fn root(subject: &Subject) -> Result<Path, Errno> {
 
 fn executable(subject: &Subject) -> Result<Path, Errno> {
     subject.with_space(|_| ()).ok_or(Errno::ENOENT)?;
-    subject.process.image().executable.ok_or(Errno::ENOENT)
+    subject.process.image().executable.map(|file| file.place()).ok_or(Errno::ENOENT)
 }
 
 /// The root as the reader sees it, for paths in texts.

@@ -220,6 +220,13 @@ impl Caller<'_> {
     }
 }
 
+impl Caller<'_> {
+    /// Whether the caller may read a file that is open.
+    pub fn may_read(&self, file: &OpenFile) -> bool {
+        access::check(file.inode().ownership(), self.credentials, MAY_READ).is_ok()
+    }
+}
+
 fn check_directory(flags: OpenFlags, dentry: &Dentry) -> Result<(), Errno> {
     if flags.contains(OpenFlags::O_DIRECTORY) && !dentry.is_directory() {
         Err(Errno::ENOTDIR)

@@ -137,6 +137,11 @@ impl AddressSpace {
         start.checked_next_multiple_of(align).ok_or(Errno::ENOMEM)
     }
 
+    /// Returns whether nothing is mapped in `range`.
+    pub fn is_free(&self, range: Range<usize>) -> bool {
+        self.mm.lock().vmas.is_free(range)
+    }
+
     /// Returns a free address for `len` bytes, as a rule above the stack.
     ///
     /// # Errors

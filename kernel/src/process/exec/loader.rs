@@ -1,4 +1,4 @@
-//! Mapping ELF files into an address space under construction.
+//! ELF programs: reading their headers, mapping them into an address space under construction.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -39,66 +39,113 @@ pub(super) fn read_head(file: &OpenFile) -> Result<Vec<u8>, Errno> {
     read_up_to(file, 0, HEAD_LEN)
 }
 
-/// Loads the program in `file`, whose first bytes are `head`, and the interpreter it names, which `open` opens.
-///
-/// # Errors
-/// - `ENOEXEC`: not an ELF file this kernel runs. `EINVAL`, `ENOMEM`: segments that cannot be.
-/// - `ELIBBAD`: a bad interpreter. Those of `open` and of reading.
-pub(super) fn load(
-    space: &AddressSpace,
-    file: &Arc<OpenFile>,
-    head: &[u8],
-    open: impl FnOnce(&[u8]) -> Result<Arc<OpenFile>, Errno>,
-) -> Result<Loaded, Errno> {
-    let header = Header::parse(head).map_err(to_errno)?;
-    let table = read_table(file, &header)?;
-    let headers = ProgramHeaders::new(&header, &table).map_err(to_errno)?;
-    let layout = Layout::new(&header, &headers, USER_END as u64).map_err(to_errno)?;
-
-    let bias = match header.kind() {
-        Kind::Fixed => 0,
-        Kind::Relocatable => {
-            let base = PIE_BASE + random::below(PIE_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
-            align_down(base, layout.alignment).wrapping_sub(layout.span.start)
-        }
-    };
-    map_segments(space, file, &headers, bias)?;
-    let spread = random::below(BREAK_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
-    space.set_break_start((layout.brk.wrapping_add(bias) + spread) as usize);
-    space.set_code_range(shift(&layout.code, bias), shift(&layout.data, bias));
-
-    let program_entry = layout.entry.wrapping_add(bias) as usize;
-    let mut loaded = Loaded {
-        entry: program_entry,
-        program_entry,
-        phdr_addr: layout.table_address.map_or(0, |addr| addr.wrapping_add(bias) as usize),
-        phdr_count: usize::from(header.table_entries()),
-        interpreter_base: 0,
-    };
-    if let Some(range) = headers.interpreter().map_err(to_errno)? {
-        let bytes = read_exactly(file, range.start, (range.end - range.start) as usize)?;
-        let interpreter = open(elf::interpreter_path(&bytes).map_err(to_errno)?)?;
-        (loaded.interpreter_base, loaded.entry) = load_interpreter(space, &interpreter)?;
-    }
-    Ok(loaded)
+/// An ELF file whose headers have been read.
+struct ElfFile {
+    file: Arc<OpenFile>,
+    header: Header,
+    table: Vec<u8>,
 }
 
-/// Loads an interpreter where there is room; answers its base and its entry.
-fn load_interpreter(space: &AddressSpace, file: &Arc<OpenFile>) -> Result<(usize, usize), Errno> {
-    let bad = |error: elf::ElfError| Errno::from_number(error.interpreter_errno()).unwrap_or(Errno::ELIBBAD);
-    let head = read_head(file)?;
-    let header = Header::parse(&head).map_err(bad)?;
-    let table = read_table(file, &header)?;
-    let headers = ProgramHeaders::new(&header, &table).map_err(bad)?;
-    let layout = Layout::new(&header, &headers, USER_END as u64).map_err(bad)?;
-    let bias = match header.kind() {
+impl ElfFile {
+    /// Reads the headers of a file whose first bytes are `head`. Whatever is wrong with them is `bad`.
+    fn open(file: Arc<OpenFile>, head: &[u8], bad: Errno) -> Result<Self, Errno> {
+        let header = Header::parse(head).map_err(|_| bad)?;
+        let table = read_exactly(&file, header.table_offset(), header.table_size()).map_err(|_| bad)?;
+        Ok(Self { file, header, table })
+    }
+
+    fn headers(&self) -> Result<ProgramHeaders<'_>, Errno> {
+        ProgramHeaders::new(&self.header, &self.table).map_err(to_errno)
+    }
+}
+
+/// A program and its interpreter, their headers read: what is refused before the caller is gone has been.
+pub(super) struct Program {
+    main: ElfFile,
+    interpreter: Option<ElfFile>,
+}
+
+impl Program {
+    /// Reads the headers of the program in `file`, whose first bytes are `head`, and of the interpreter it names, which
+    /// `open` opens.
+    ///
+    /// # Errors
+    /// - `ENOEXEC`: not an ELF file this kernel runs. `ELIBBAD`: a bad interpreter.
+    /// - `EIO`: the name of the interpreter, or the interpreter, ends too early. Those of `open` and of reading.
+    pub(super) fn open(
+        file: Arc<OpenFile>,
+        head: &[u8],
+        open: impl FnOnce(&[u8]) -> Result<Arc<OpenFile>, Errno>,
+    ) -> Result<Self, Errno> {
+        let main = ElfFile::open(file, head, Errno::ENOEXEC)?;
+        let interpreter = match main.headers()?.interpreter().map_err(to_errno)? {
+            Some(range) => {
+                let bytes = read_exactly(&main.file, range.start, (range.end - range.start) as usize)?;
+                let file = open(elf::interpreter_path(&bytes).map_err(to_errno)?)?;
+                let head = read_exactly(&file, 0, elf::HEADER_SIZE)?;
+                Some(ElfFile::open(file, &head, Errno::ELIBBAD)?)
+            }
+            None => None,
+        };
+        Ok(Self { main, interpreter })
+    }
+
+    /// The files: the program's, its interpreter's.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Arc<OpenFile>> {
+        core::iter::once(&self.main).chain(&self.interpreter).map(|elf| &elf.file)
+    }
+
+    /// Maps the program and its interpreter into `space`.
+    ///
+    /// # Errors
+    /// `EINVAL`, `ENOMEM`, `EEXIST`: segments that cannot be.
+    pub(super) fn map(&self, space: &AddressSpace) -> Result<Loaded, Errno> {
+        let headers = self.main.headers()?;
+        let header = &self.main.header;
+        let layout = Layout::new(header, &headers, USER_END as u64).map_err(to_errno)?;
+        let bias = match header.kind() {
+            Kind::Fixed => 0,
+            Kind::Relocatable => {
+                let base = PIE_BASE + random::below(PIE_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
+                align_down(base, layout.alignment).wrapping_sub(layout.span.start)
+            }
+        };
+        map_segments(space, &self.main.file, &headers, bias)?;
+        let spread = random::below(BREAK_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
+        space.set_break_start((layout.brk.wrapping_add(bias) + spread) as usize);
+        space.set_code_range(shift(&layout.code, bias), shift(&layout.data, bias));
+
+        let program_entry = layout.entry.wrapping_add(bias) as usize;
+        let (interpreter_base, entry) = match &self.interpreter {
+            Some(interpreter) => map_interpreter(space, interpreter)?,
+            None => (0, program_entry),
+        };
+        if entry >= USER_END {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Loaded {
+            entry,
+            program_entry,
+            phdr_addr: layout.table_address.map_or(0, |addr| addr.wrapping_add(bias) as usize),
+            phdr_count: usize::from(header.table_entries()),
+            interpreter_base,
+        })
+    }
+}
+
+/// Maps an interpreter where there is room, or where it must be; answers its base and its entry.
+fn map_interpreter(space: &AddressSpace, elf: &ElfFile) -> Result<(usize, usize), Errno> {
+    let headers = elf.headers()?;
+    let layout = Layout::new(&elf.header, &headers, USER_END as u64).map_err(to_errno)?;
+    let bias = match elf.header.kind() {
+        Kind::Fixed if !space.is_free(shift(&layout.span, 0)) => return Err(Errno::EEXIST),
         Kind::Fixed => 0,
         Kind::Relocatable => {
             let place = space.find_free(layout.size() as usize, layout.alignment as usize)?;
             (place as u64).wrapping_sub(layout.span.start)
         }
     };
-    map_segments(space, file, &headers, bias)?;
+    map_segments(space, &elf.file, &headers, bias)?;
     Ok((layout.span.start.wrapping_add(bias) as usize, layout.entry.wrapping_add(bias) as usize))
 }
 
@@ -128,7 +175,8 @@ fn map_segment(
     }
     let zeros = shift(&segment.zero_pages, bias);
     if !zeros.is_empty() {
-        space.map_program(zeros, None, access)?;
+        // Writable whatever the segment says, as on Linux: nobody asks for zeros that stay.
+        space.map_program(zeros, None, VmFlags::access(true, true, segment.executable))?;
     }
     let tail = shift(&segment.zero_tail, bias);
     if !tail.is_empty() && segment.writable {
@@ -151,14 +199,10 @@ const fn align_down(addr: u64, alignment: u64) -> u64 {
     addr & !(alignment - 1)
 }
 
-fn read_table(file: &OpenFile, header: &Header) -> Result<Vec<u8>, Errno> {
-    read_exactly(file, header.table_offset(), header.table_size())
-}
-
 /// Reads bytes that must be there.
 fn read_exactly(file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {
     let bytes = read_up_to(file, offset, len)?;
-    if bytes.len() == len { Ok(bytes) } else { Err(Errno::ENOEXEC) }
+    if bytes.len() == len { Ok(bytes) } else { Err(Errno::EIO) }
 }
 
 fn read_up_to(file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {

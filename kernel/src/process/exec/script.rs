@@ -8,20 +8,24 @@ use linux_abi::errno::Errno;
 pub(super) type Line = (Vec<u8>, Option<Vec<u8>>);
 
 /// Reads the interpreter line of a file whose first bytes are `head` (shorter when the file is); `None` when the file
-/// is no script.
+/// is no script. The name is empty when the file ends, or a NUL stands, where it should be.
 ///
 /// # Errors
 /// `ENOEXEC`: the line names no interpreter, or its name does not end within `head`.
 pub(super) fn parse(head: &[u8]) -> Option<Result<Line, Errno>> {
     let rest = head.strip_prefix(b"#!")?;
-    Some(parse_line(rest, rest.len() + 2 < super::HEAD_LEN))
+    Some(parse_line(rest, head.len() < super::HEAD_LEN))
 }
 
 fn parse_line(rest: &[u8], is_whole_file: bool) -> Result<Line, Errno> {
-    let end = rest.iter().position(|&byte| byte == b'\n' || byte == 0);
-    let line = &rest[..end.unwrap_or(rest.len())];
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
-    let start = line.iter().position(|byte| !is_blank(byte)).ok_or(Errno::ENOEXEC)?;
+    let end = rest.iter().position(|&byte| byte == b'\n' || byte == 0);
+    // The end of the file ends the name as a NUL does.
+    let is_ended_by_nul = end.map_or(is_whole_file, |end| rest[end] == 0);
+    let line = &rest[..end.unwrap_or(rest.len())];
+    let Some(start) = line.iter().position(|byte| !is_blank(byte)) else {
+        return if is_ended_by_nul { Ok((Vec::new(), None)) } else { Err(Errno::ENOEXEC) };
+    };
     let line = &line[start..];
     let name_end = line.iter().position(is_blank);
     if name_end.is_none() && end.is_none() && !is_whole_file {
@@ -56,7 +60,10 @@ mod tests {
     fn refuses_lines_without_an_interpreter() {
         assert_eq!(line(b"\x7fELF"), None);
         assert_eq!(line(b"#!\n"), Some(Err(Errno::ENOEXEC)));
-        assert_eq!(line(b"#!   "), Some(Err(Errno::ENOEXEC)));
+        assert_eq!(line(b"#!  \t\n/bin/sh"), Some(Err(Errno::ENOEXEC)));
+        for ended in [&b"#!"[..], b"#!   ", b"#! \0/bin/sh\n"] {
+            assert_eq!(line(ended), Some(Ok((Vec::new(), None))));
+        }
     }
 
     #[test]
