@@ -5,17 +5,20 @@
 
 use hal::PAGE_SIZE;
 use hal::sync::Once;
+use smallvec::SmallVec;
 
 use super::physical::buddy_allocator;
-use crate::scheduler::thread::thread::ThreadName;
+
+/// The name of a process, kept without an allocation.
+pub type Name = SmallVec<[u8; 16]>;
 
 /// A process that could be ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its id.
     pub pid: i32,
     /// Its name.
-    pub name: ThreadName,
+    pub name: Name,
     /// The user that owns it.
     pub uid: u32,
     /// Pages that it has mapped.
@@ -76,7 +79,7 @@ pub fn make_room() -> Outcome {
             log::error!(
                 "Out of memory: Killed process {} ({}) total-vm:{}kB, rss:{}kB, UID:{} oom_score_adj:{}",
                 victim.pid,
-                victim.name.as_bytes().escape_ascii(),
+                victim.name.escape_ascii(),
                 kib(victim.total_pages),
                 kib(victim.resident_pages),
                 victim.uid,
@@ -106,8 +109,9 @@ fn choose(candidates: impl Iterator<Item = Candidate>, total_pages: usize) -> Ch
             return Choice::Wait(candidate.pid);
         }
         let is_eligible = !candidate.is_vital && !candidate.is_ending && candidate.score_adj > -1000;
-        let is_worse =
-            worst.is_none_or(|worst| badness(&candidate, total_pages) >= badness(&worst, total_pages));
+        let is_worse = worst
+            .as_ref()
+            .is_none_or(|worst| badness(&candidate, total_pages) >= badness(worst, total_pages));
         if is_eligible && is_worse {
             worst = Some(candidate);
         }
@@ -127,7 +131,7 @@ mod tests {
     fn candidate(pid: i32, resident_pages: usize, score_adj: i32) -> Candidate {
         Candidate {
             pid,
-            name: ThreadName::new(b"x"),
+            name: Name::from_slice(b"x"),
             uid: 0,
             total_pages: resident_pages,
             resident_pages,
@@ -138,7 +142,7 @@ mod tests {
     }
 
     fn killed(candidates: &[Candidate]) -> Option<i32> {
-        match choose(candidates.iter().copied(), 10_000) {
+        match choose(candidates.iter().cloned(), 10_000) {
             Choice::Kill(victim) => Some(victim.pid),
             _ => None,
         }

@@ -7,7 +7,7 @@ use linux_abi::signal::Signal;
 use super::signal::send::send_kernel_signal;
 use super::{Process, exit, tree};
 use crate::memory::address_space::AddressSpace;
-use crate::memory::oom::{self, Candidate, Victims};
+use crate::memory::oom::{self, Candidate, Name, Victims};
 
 struct Processes;
 
@@ -42,7 +42,7 @@ fn describe(process: &Process) -> Option<Candidate> {
     AddressSpace::let_go(space);
     Some(Candidate {
         pid: process.pid,
-        name: process.name(),
+        name: Name::from_slice(process.name().as_bytes()),
         uid: process.real_uid(),
         total_pages: usage.total,
         resident_pages: usage.resident(),
