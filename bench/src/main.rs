@@ -37,7 +37,7 @@ const USAGE: &str = "\
 usage: bench [OPTIONS]
 Prints one line of JSON for each operation measured.
   --list             print the names of the rows and stop
-  --only PATTERN     only rows in whose name this occurs (may be repeated)
+  --only PATTERN     only rows in whose name this occurs, or the one row of this name (may be repeated)
   --after NAME       only rows behind this one
   --quick            shorter
   --wall             count nanoseconds instead of the time stamp counter
@@ -88,8 +88,10 @@ fn chosen(options: &Options) -> Vec<&'static Row> {
     let rows = GROUPS.iter().flat_map(|group| group.iter());
     let behind = rows.skip_while(|row| options.after.as_ref().is_some_and(|after| row.name != after));
     let behind = behind.skip(usize::from(options.after.is_some()));
-    let is_wanted =
-        |row: &&Row| options.only.is_empty() || options.only.iter().any(|part| row.name.contains(part));
+    let is_whole = |part: &String| GROUPS.iter().any(|group| group.iter().any(|row| row.name == part));
+    let fits =
+        |row: &Row, part: &String| if is_whole(part) { row.name == part } else { row.name.contains(part) };
+    let is_wanted = |row: &&Row| options.only.is_empty() || options.only.iter().any(|part| fits(row, part));
     behind.filter(is_wanted).collect()
 }
 
@@ -138,6 +140,8 @@ mod tests {
         let all = chosen(&options(&[]).expect("valid"));
         let calls = chosen(&options(&["--only", "calls/"]).expect("valid"));
         assert_eq!(calls.len(), calls::ROWS.len());
+        let fork = chosen(&options(&["--only", "processes/fork, exit, wait"]).expect("valid"));
+        assert_eq!(fork.len(), 1, "a whole name is that row's alone");
         let rest = chosen(&options(&["--after", all[0].name]).expect("valid"));
         assert_eq!(rest.len(), all.len() - 1);
         assert!(options(&["--batches", "0"]).is_none());

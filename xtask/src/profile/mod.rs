@@ -69,7 +69,6 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     }
     let tree = bench::tree()?;
     for row in rows {
-        // Patterns are parts of names, and one name may be a part of another: only the last one counts then.
         let words = ["--quick", "--only", &row].map(str::to_owned);
         let run = profiler.run(tree.clone(), &bench::guest_command(&words), "marks")?;
         let operations =
