@@ -117,7 +117,7 @@ pub fn boot(info: BootInfo) {
     fs::init(); // an empty root
     process::exec::vdso::init(); // what programs read clocks through
     drivers::init(&line.consoles); // serial console, terminals
-    hal::cpu::start_secondaries(); // the other CPUs enter their idle threads
+    scheduler::start_secondaries(); // the other CPUs enter their idle threads
     let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);
     process::start::remember_boot(entry_tsc, line.boot_report);
     scheduler::SCHEDULER

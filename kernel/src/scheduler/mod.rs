@@ -16,7 +16,8 @@
 //!
 //! # Boot order
 //! Each CPU calls [`init`], which makes what runs there the CPU's idle thread, and ends in [`run`]; CPUs other than the
-//! first do both in [`run_secondary`]. Between the two the first CPU spawns what it wants to run; it must not block.
+//! first do both in [`run_secondary`], once [`start_secondaries`] has started them. Between the two the first CPU spawns
+//! what it wants to run; it must not block.
 //!
 //! # Lock order
 //! ```text
@@ -36,7 +37,7 @@ pub use self::core::policy::{Attributes, Policy, Priority};
 pub use self::core::scheduler::{
     SCHEDULER, Scheduler, barrier_on_all_cpus, cond_resched, current, exit_current, has_pending_signal, init,
     interrupt_sleep, load_average, reschedule, reschedule_interrupt, run, run_secondary, run_while, schedule,
-    wake,
+    start_secondaries, wake,
 };
 pub use self::parking::{mutex_wait, mutex_wake};
 pub use self::thread::thread::{Thread, ThreadId};

@@ -705,6 +705,16 @@ pub fn run_while(mut goes_on: impl FnMut() -> bool) {
     }
 }
 
+/// Starts the other CPUs and waits until all of them run threads, so that the first program sees every CPU and a thread
+/// may name any of them. To be called once, by the CPU that booted.
+pub fn start_secondaries() {
+    let count = hal::cpu::start_secondaries();
+    // Acquire pairs with the release in `init`. Whoever runs by now comes there without waiting for anybody.
+    while (SCHEDULER.online.load(Acquire).count_ones() as usize) < count {
+        hal::cpu::relax();
+    }
+}
+
 /// What another CPU than the one that booted does: takes part and runs threads, for ever.
 pub fn run_secondary() -> ! {
     init();
