@@ -15,6 +15,17 @@ mkdir m; mount -t tmpfs none m; echo a >m/f; mount -o remount,ro m; echo b >m/f;
 #case mount_bind
 mkdir a b; echo x >a/f; mount --bind a b; cat b/f; echo y >b/g; cat a/g; [ a/f -ef b/f ] && echo same; mkdir a/s; mount -t tmpfs none a/s; touch a/s/t; ls b/s; umount a/s; ln a/f b/h; echo $?; mv a/f b/i; echo $?; umount b; ls b; touch t1 t2; echo file >t1; mount -o bind t1 t2; cat t2; rm t2; echo $?; umount t2; cat t2
 
+#case mount_bind_recursive
+mkdir a a/s a/t b c; mount -t tmpfs none a/s; mkdir a/s/u; mount -t tmpfs none a/s/u; echo deep >a/s/u/f; echo side >a/t/f
+mount -o bind a b; ls b/s; mount -o rbind a c; cat c/s/u/f c/t/f; awk '$2 ~ "/tmp/case/" {print $2, $3}' /proc/mounts | sort
+echo more >c/s/u/g; cat a/s/u/g; umount c 2>/dev/null; echo $?; umount -l c; ls c; cat a/s/u/f; mount -o rbind a a/t; ls a/t/s/u; umount -l a/t; mount --rbind a/s/u b; cat b/f; umount b b a/s/u a/s; ls a/s
+
+#case remount_keeps_access_times
+mkdir m; mount -t tmpfs -o noatime none m; mount -o remount,ro,bind m; grep -o 'm tmpfs ro,[a-z]*' /proc/mounts; mount -o remount,rw,bind,strictatime m; grep -o 'm tmpfs rw,[a-z]*' /proc/mounts; umount m
+
+#case mount_private
+mkdir m; mount --make-private m 2>/dev/null; echo $?; mount -t tmpfs none m; mount --make-private m; echo $?; mount --make-rprivate m; echo $?; mount --make-slave m; echo $?; mount --make-private nowhere 2>/dev/null; echo $?; umount m
+
 #case mount_bind_read_only
 mkdir a b; echo x >a/f; mount -o bind a b; mount -o remount,ro,bind b; echo y >b/f; echo $?; echo z >a/f; cat b/f; umount b
 

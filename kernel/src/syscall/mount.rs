@@ -11,11 +11,16 @@ use super::place::{Acting, Start};
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{Mount, MountOptions, MountRequest, Path, SuperBlock, find_type, mount as mounts};
 
-/// Flags that change how a mount propagates; there is one mount namespace, so they change nothing.
+/// Flags that change how a mount propagates.
 const PROPAGATION: MountFlags = MountFlags::MS_SHARED
     .union(MountFlags::MS_PRIVATE)
     .union(MountFlags::MS_SLAVE)
     .union(MountFlags::MS_UNBINDABLE);
+/// Flags that say which access times are kept.
+const ACCESS_TIMES: MountFlags = MountFlags::MS_NOATIME
+    .union(MountFlags::MS_NODIRATIME)
+    .union(MountFlags::MS_RELATIME)
+    .union(MountFlags::MS_STRICTATIME);
 
 /// mount(2): a new mount, a bind mount, a move, or new options.
 ///
@@ -42,10 +47,12 @@ pub(super) fn mount(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if flags.contains(MountFlags::MS_BIND) {
         let from =
             acting.caller().resolve(Start::WORKING.base(), source.as_deref().unwrap_or_default(), true)?;
-        return bind(&from, &place, source.as_deref().unwrap_or_default());
+        let is_recursive = flags.contains(MountFlags::MS_REC);
+        mounts::bind(&from, &place, source.as_deref().unwrap_or_default(), is_recursive)?;
+        return Ok(0);
     }
     if flags.intersects(PROPAGATION) {
-        return is_mount_root(&place).then_some(0).ok_or(Errno::EINVAL);
+        return propagation(&place, flags);
     }
     if flags.contains(MountFlags::MS_MOVE) {
         let from =
@@ -79,14 +86,21 @@ fn remount(place: &Path, flags: MountFlags, options: &[u8]) -> Result<usize, Err
         super_block.file_system().remount(options)?;
         super_block.set_read_only(flags.contains(MountFlags::MS_RDONLY));
     }
-    place.mount.set_options(MountOptions::from_flags(flags));
+    let mut options = MountOptions::from_flags(flags);
+    if !flags.intersects(ACCESS_TIMES) {
+        options.remove(MountOptions::ACCESS_TIMES);
+        options |= place.mount.options() & MountOptions::ACCESS_TIMES;
+    }
+    place.mount.set_options(options);
     Ok(0)
 }
 
-fn bind(from: &Path, place: &Path, source: &[u8]) -> Result<usize, Errno> {
-    let new = Mount::new(from.mount.super_block().clone(), from.dentry.clone(), source, from.mount.options());
-    mounts::attach(new, place)?;
-    Ok(0)
+/// Every mount is private, which is what `MS_PRIVATE` asks for and what `MS_SLAVE` leaves of a mount without a master.
+/// The other two would promise what does not happen.
+fn propagation(place: &Path, flags: MountFlags) -> Result<usize, Errno> {
+    let kind = flags - (MountFlags::MS_REC | MountFlags::MS_SILENT);
+    let is_private = kind == MountFlags::MS_PRIVATE || kind == MountFlags::MS_SLAVE;
+    (is_private && is_mount_root(place)).then_some(0).ok_or(Errno::EINVAL)
 }
 
 /// umount2(2).

@@ -198,7 +198,7 @@ pub static ROWS: &[Row] = &[
     row(nr::FCHDIR,            directory::fchdir,          Never,       Full),
     row(nr::CHROOT,            directory::chroot,          Never,       Full),
     row(nr::GETCWD,            directory::getcwd,          Never,       Full),
-    row(nr::MOUNT,             mount::mount,               Never,       Partial("one mount namespace; propagation flags have no effect; no MS_REC")),
+    row(nr::MOUNT,             mount::mount,               Never,       Partial("one mount namespace; mounts are private: EINVAL for MS_SHARED, MS_UNBINDABLE")),
     row(nr::UMOUNT2,           mount::umount2,             Never,       Partial("no MNT_EXPIRE")),
     row(nr::PIVOT_ROOT,        mount::pivot_root,          Never,       Full),
     // Memory.

@@ -43,6 +43,8 @@ bitflags! {
         const RELATIVE_ACCESS_TIME = 64;
         /// Symbolic links are not followed.
         const NO_SYMLINK_FOLLOW = 128;
+        /// All that say which access times are kept.
+        const ACCESS_TIMES = 16 | 32 | 64;
     }
 }
 
@@ -65,8 +67,10 @@ impl MountOptions {
         for (option, flag, _, _) in OPTION_TABLE {
             options.set(option, flags.contains(flag));
         }
-        let relative = !flags.contains(MountFlags::MS_NOATIME) && !flags.contains(MountFlags::MS_STRICTATIME);
-        options.set(Self::RELATIVE_ACCESS_TIME, relative);
+        options.set(Self::RELATIVE_ACCESS_TIME, !flags.contains(MountFlags::MS_NOATIME));
+        if flags.contains(MountFlags::MS_STRICTATIME) {
+            options -= Self::RELATIVE_ACCESS_TIME | Self::NO_ACCESS_TIME;
+        }
         options
     }
 
@@ -217,6 +221,55 @@ pub fn attach(mount: Arc<Mount>, place: &Path) -> Result<(), Errno> {
         table.in_order.push(mount);
     });
     Ok(())
+}
+
+/// Makes what `from` shows visible at `place` as well; `source` is what `/proc/mounts` names first. With `is_recursive`
+/// the mounts below `from` are copied too (`MS_BIND`, `MS_REC`).
+///
+/// # Errors
+/// Those of [`attach`].
+pub fn bind(from: &Path, place: &Path, source: &[u8], is_recursive: bool) -> Result<(), Errno> {
+    let copy = |mount: &Mount, root: &Arc<Dentry>, source: &[u8]| {
+        Mount::new(mount.super_block.clone(), root.clone(), source, mount.options())
+    };
+    let below = if is_recursive { mounts_below(from) } else { Vec::new() };
+    let top = copy(&from.mount, &from.dentry, source);
+    attach(top.clone(), place)?;
+    // Each original with its copy; a mount comes behind the one it is mounted on.
+    let mut copies = alloc::vec![(from.mount.clone(), top.clone())];
+    for (original, place) in below {
+        let Some((_, parent)) = copies.iter().find(|(parent, _)| Arc::ptr_eq(parent, &place.mount)) else {
+            continue;
+        };
+        let new = copy(&original, &original.root, &original.source);
+        if let Err(error) = attach(new.clone(), &Path { mount: parent.clone(), dentry: place.dentry }) {
+            // Either the whole tree or nothing; somebody may have taken it off already.
+            let _ = detach_lazily(&top);
+            return Err(error);
+        }
+        copies.push((original, new));
+    }
+    Ok(())
+}
+
+/// Lists the mounts on `top`, or on what is below it, and theirs in turn, each with its place.
+fn mounts_below(top: &Path) -> Vec<(Arc<Mount>, Path)> {
+    let mut pending: Vec<_> =
+        all().into_iter().filter_map(|mount| mount.mounted_on().map(|place| (mount, place))).collect();
+    let mut found: Vec<(Arc<Mount>, Path)> = Vec::new();
+    // `MS_MOVE` may have put a mount on a later one, so one pass is not enough.
+    loop {
+        let is_inside = |(_, place): &(Arc<Mount>, Path)| {
+            found.iter().any(|(mount, _)| Arc::ptr_eq(mount, &place.mount))
+                || Arc::ptr_eq(&place.mount, &top.mount) && top.dentry.is_ancestor_of(&place.dentry)
+        };
+        let (inside, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(is_inside);
+        if inside.is_empty() {
+            return found;
+        }
+        found.extend(inside);
+        pending = rest;
+    }
 }
 
 /// Takes `mount` off its place.
