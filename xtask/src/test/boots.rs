@@ -41,6 +41,14 @@ enum Pack {
     TwoArchives,
     /// None at all.
     Missing,
+    /// The first half of the archive.
+    Cut,
+    /// The first half of a compressed archive.
+    CutGzip,
+    /// An archive whose first file says that it is as large as can be.
+    Lying,
+    /// No archive.
+    Garbage,
 }
 
 enum Expect {
@@ -111,6 +119,10 @@ fn list() -> Vec<Boot> {
         ),
         ("maxcpus=2 is obeyed", Pack::Plain, "maxcpus=2", "nproc", Expect::Output("2\n".to_owned(), 0)),
         ("no initramfs", Pack::Missing, "", "", Expect::Refusal(&["panic"])),
+        ("archive cut short", Pack::Cut, "", "", Expect::Refusal(&["initramfs", "panic"])),
+        ("compressed archive cut short", Pack::CutGzip, "", "", Expect::Refusal(&["initramfs", "panic"])),
+        ("archive that lies about a size", Pack::Lying, "", "", Expect::Refusal(&["initramfs", "panic"])),
+        ("no archive but garbage", Pack::Garbage, "", "", Expect::Refusal(&["initramfs", "panic"])),
         (
             "init is not there",
             Pack::Plain,
@@ -165,6 +177,17 @@ fn check(setup: &Setup, tree: &Tree, boot: &Boot) -> Result<()> {
             Some(bytes)
         }
         Pack::Missing => None,
+        Pack::Cut => Some(first_half(runner.to_bytes()?)),
+        Pack::CutGzip => Some(first_half(gzip(&runner.to_bytes()?)?)),
+        Pack::Lying => {
+            let mut bytes = runner.to_bytes()?;
+            // The file size in a header of the format `newc`.
+            bytes.get_mut(54..62).context("an archive begins with a header")?.copy_from_slice(b"ffffffff");
+            Some(bytes)
+        }
+        Pack::Garbage => {
+            Some((0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect())
+        }
     };
     let initrd = archive.map(|bytes| Scratch::new("boot.cpio", &bytes)).transpose()?;
     let quiet = if matches!(boot.expect, Expect::Output(..)) { "quiet loglevel=1" } else { "" };
@@ -182,6 +205,11 @@ fn check(setup: &Setup, tree: &Tree, boot: &Boot) -> Result<()> {
     let mut output = Collector(Vec::new());
     let outcome = session::run(&machine, marks, Console::Plain, Some(LIMIT), &mut output)?;
     judge(&boot.expect, &outcome, &String::from_utf8_lossy(&output.0))
+}
+
+fn first_half(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() / 2);
+    bytes
 }
 
 fn judge(expect: &Expect, outcome: &Outcome, output: &str) -> Result<()> {
