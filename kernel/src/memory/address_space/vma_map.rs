@@ -115,14 +115,21 @@ impl VmaMap {
     /// Returns a mapping for change. Its range may only grow into free addresses or shrink, and never become empty.
     pub(super) fn update<R>(&mut self, at: Position, change: impl FnOnce(&mut Vma) -> R) -> R {
         let chunk = &mut self.chunks[at.chunk];
-        let result = change(&mut chunk.vmas[at.index]);
+        let vma = &mut chunk.vmas[at.index];
+        let old_end = vma.end;
+        let result = change(vma);
+        let end = max(old_end, vma.end);
         chunk.touch();
-        self.forget_below_next(at);
+        self.forget_below_next(at, end);
         result
     }
 
-    /// Takes note that addresses next to a mapping, or its own, may have become free.
-    fn forget_below_next(&mut self, at: Position) {
+    /// Takes note that addresses next to a mapping, or its own up to `end`, may have become free. What lies below all
+    /// claims needs no note.
+    fn forget_below_next(&mut self, at: Position, end: usize) {
+        if end <= self.searched.from {
+            return;
+        }
         let next = self.next(at).map_or(usize::MAX, |next| self.get(next).start);
         self.searched.from = max(self.searched.from, next);
     }
@@ -180,16 +187,18 @@ impl VmaMap {
         chunk.vmas.insert(index, vma);
         chunk.touch();
         // In the guard gap of a stack: below it the gap no longer counts.
-        let next = self.next(Position { chunk: at, index });
-        if next.is_some_and(|next| self.get(next).start_with_gap() < start) {
-            self.searched.from = max(self.searched.from, start);
+        if start > self.searched.from
+            && let Some(next) = self.next(Position { chunk: at, index })
+            && self.get(next).start_with_gap() < start
+        {
+            self.searched.from = start;
         }
     }
 
     /// Takes a mapping out.
     pub(super) fn remove(&mut self, at: Position) -> Vma {
         self.len -= 1;
-        self.forget_below_next(at);
+        self.forget_below_next(at, self.get(at).end);
         let chunk = &mut self.chunks[at.chunk];
         let vma = chunk.vmas.remove(at.index);
         if chunk.vmas.is_empty() {
