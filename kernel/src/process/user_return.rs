@@ -24,7 +24,7 @@ pub fn exit_to_user(regs: &mut UserRegs, work: Work) {
         }
         if !thread.task.work().contains(Work::EXIT) {
             if work.contains(Work::RESCHEDULE) {
-                scheduler::reschedule();
+                scheduler::schedule();
             }
             return;
         }

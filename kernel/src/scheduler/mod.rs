@@ -33,12 +33,12 @@ pub mod thread;
 pub mod wait;
 
 pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
+pub use self::core::cpu::{barrier_on_all_cpus, reschedule_interrupt};
+pub use self::core::idle::{init, run, run_secondary, run_while, start_secondaries};
 pub use self::core::policy::{Attributes, Policy, Priority};
-pub use self::core::scheduler::{
-    SCHEDULER, Scheduler, barrier_on_all_cpus, cond_resched, current, exit_current, has_pending_signal, init,
-    interrupt_sleep, load_average, reschedule, reschedule_interrupt, run, run_secondary, run_while, schedule,
-    start_secondaries, wake,
-};
+pub use self::core::scheduler::{SCHEDULER, Scheduler, current, has_pending_signal, load_average};
+pub use self::core::switch::{cond_resched, exit_current, schedule};
+pub use self::core::wakeup::{interrupt_sleep, wake};
 pub use self::parking::{mutex_wait, mutex_wake};
 pub use self::thread::thread::{Thread, ThreadId};
 pub use crate::time::timer;

@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use hal::sync::SpinLockIrq;
 
 use super::core::list::List;
-use super::core::scheduler::{current, schedule, wake};
+use super::core::scheduler::current;
+use super::core::switch::schedule;
+use super::core::wakeup::wake;
 use super::thread::state::State;
 use super::thread::thread::{ParkLink, Thread};
 use crate::lock_order;

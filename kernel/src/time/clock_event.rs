@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::timer;
-use crate::scheduler::core::scheduler;
+use crate::scheduler::core::tick;
 
 hal::per_cpu! {
     /// What the hardware of the CPU is set to; `u64::MAX` for nothing.
@@ -27,7 +27,7 @@ pub fn interrupt() {
     ARMED.get().store(u64::MAX, Relaxed);
     let now_ns = hal::time::now_ns();
     let next_timer = timer::run_due(now_ns);
-    let next_decision = scheduler::tick(now_ns);
+    let next_decision = tick::tick(now_ns);
     let next = next_timer.unwrap_or(u64::MAX).min(next_decision.unwrap_or(u64::MAX));
     if next != u64::MAX {
         hal::irq::disabled(|| request(next));

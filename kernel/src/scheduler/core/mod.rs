@@ -8,15 +8,27 @@
 //! | [`placement`] | on which CPU a thread becomes ready |
 //! | [`list`] | the intrusive list all queues are made of |
 //!
-//! [`scheduler`] acts on what they decide: it switches, sends interrupts, sets the clock.
+//! | Module | Acts |
+//! | --- | --- |
+//! | [`scheduler`] | what others ask for: spawn, yield, block, unblock, attributes, statistics |
+//! | [`cpu`] | what a CPU has for itself; the invariants between CPUs, and the interrupts they send each other |
+//! | [`switch`] | leaves the CPU to the thread that was chosen |
+//! | [`wakeup`] | makes threads ready that slept |
+//! | [`idle`] | starts CPUs; what they do when they have no thread: steal one, or wait |
+//! | `tick` | the clock interrupt's part |
 
+pub mod cpu;
 pub mod entity;
+pub mod idle;
 pub mod list;
 pub mod placement;
 pub mod policy;
 mod ring;
 pub mod run_queue;
 pub mod scheduler;
+pub mod switch;
+pub(crate) mod tick;
+pub mod wakeup;
 
 #[cfg(test)]
 mod handover;

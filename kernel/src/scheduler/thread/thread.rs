@@ -24,7 +24,7 @@ use crate::scheduler::core::entity::Entity;
 use crate::scheduler::core::list::{Linked, Links};
 use crate::scheduler::core::policy::Attributes;
 use crate::scheduler::core::run_queue::{RunLink, Schedulable};
-use crate::scheduler::core::scheduler;
+use crate::scheduler::core::switch;
 use crate::time::timer::Timer;
 
 /// Bytes of the kernel stack of a thread that runs a program.
@@ -215,9 +215,9 @@ impl Thread {
         attributes: Attributes,
     ) -> Result<Arc<Self>, Errno> {
         let body = move || {
-            scheduler::finish_switch();
+            switch::finish_switch();
             entry();
-            Leave::End(scheduler::exit_current)
+            Leave::End(switch::exit_current)
         };
         let task = Task::with_leave(stack_bytes, Box::new(body))?;
         let entity = Entity::new(attributes, u64::MAX);
@@ -231,7 +231,7 @@ impl Thread {
     /// `ENOMEM`: no memory for the kernel stack.
     pub fn new_user(id: i32, parent: &Self, user: UserThread, regs: UserRegs) -> Result<Arc<Self>, Errno> {
         let body = move || {
-            scheduler::finish_switch();
+            switch::finish_switch();
             Leave::User(regs)
         };
         let task = Task::with_leave(USER_THREAD_STACK_BYTES, Box::new(body))?;

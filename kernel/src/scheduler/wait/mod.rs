@@ -16,7 +16,8 @@ pub use queue::WaitQueue;
 
 use linux_abi::errno::Errno;
 
-use super::core::scheduler::{current, schedule};
+use super::core::scheduler::current;
+use super::core::switch::schedule;
 use super::thread::state::State;
 
 /// Sleeps until a signal wants attention or the clock reaches `deadline` (nanoseconds, monotonic); `Ok` then.

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use super::{WaitQueue, sleep_until};
 use crate::lock_order;
 use crate::scheduler::core::list::{Linked, Links, List};
-use crate::scheduler::core::scheduler::{current, wake};
+use crate::scheduler::core::scheduler::current;
+use crate::scheduler::core::wakeup::wake;
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::Thread;
 

@@ -24,7 +24,9 @@ use linux_abi::errno::Errno;
 use super::poll::PollList;
 use crate::lock_order;
 use crate::scheduler::core::list::List;
-use crate::scheduler::core::scheduler::{current, schedule, wake};
+use crate::scheduler::core::scheduler::current;
+use crate::scheduler::core::switch::schedule;
+use crate::scheduler::core::wakeup::wake;
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::{Thread, WaitLink};
 

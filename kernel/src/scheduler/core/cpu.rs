@@ -1,0 +1,165 @@
+//! What a CPU has for itself, and what happens between CPUs.
+//!
+//! Each CPU has a run queue of its own; no two of their locks are ever held together. See [`state`] for the protocol of
+//! sleeping and waking, which rests on the lock of the run queue a thread belongs to.
+//!
+//! # Invariants
+//! 1. A thread belongs to the run queue of the CPU `Thread::cpu` names. That changes only while the thread is in no
+//!    queue and runs nowhere, and whoever changes it is the only one who may queue the thread.
+//! 2. A thread that a CPU has not let go of yet is queued on that CPU and nowhere else, and nobody takes it from there.
+//!    So no two CPUs can wait for each other to let go of what the other wants to run.
+//! 3. A thread that must leave its CPU (affinity) while it could go on is handed over by the thread that runs there
+//!    next, once the switch is complete.
+//!
+//! # Interrupts between CPUs
+//! A CPU is interrupted when it is idle and got a thread, when a thread it got pre-empts, and when the first thread
+//! begins to wait behind one that runs, because the clock has to be set for its slice. One interrupt is under way to
+//! a CPU at a time.
+//!
+//! [`state`]: crate::scheduler::thread::state
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+
+use hal::cpu::CpuId;
+use hal::sync::{ArcSlot, Once, SpinLockIrq};
+use hal::task::Work;
+
+use super::entity::Entity;
+use super::run_queue::{RunQueue, rebase};
+use super::scheduler::{SCHEDULER, current};
+use crate::lock_order;
+use crate::scheduler::accounting::CpuTimes;
+use crate::scheduler::thread::thread::Thread;
+use crate::time::clock_event;
+
+/// What a CPU has for itself.
+pub(super) struct Cpu {
+    pub(super) queue: SpinLockIrq<RunQueue<Thread>>,
+    /// The queue's length and virtual time, for looks without the lock.
+    pub(super) queued: AtomicUsize,
+    pub(super) virtual_now_ns: AtomicU64,
+    /// Whether the CPU runs a thread other than its idle thread.
+    pub(super) is_busy: AtomicBool,
+    /// Whether an interrupt for this CPU is under way.
+    pub(super) is_interrupted: AtomicBool,
+    /// Interrupts from other CPUs served.
+    pub(super) interrupts: AtomicU64,
+    /// Whether another CPU queued a thread here that pre-empts.
+    pub(super) must_reschedule: AtomicBool,
+    /// A thread that is to go to another CPU once this one has let go of it.
+    pub(super) handover: ArcSlot<Thread>,
+    pub(super) idle: Once<Arc<Thread>>,
+    pub(super) next_tick_ns: AtomicU64,
+    pub(super) times: CpuTimes,
+}
+
+hal::per_cpu! {
+    pub(super) static CPUS: Cpu = Cpu {
+        queue: SpinLockIrq::new(lock_order::RUN_QUEUE, RunQueue::new(0)),
+        queued: AtomicUsize::new(0),
+        virtual_now_ns: AtomicU64::new(0),
+        is_busy: AtomicBool::new(false),
+        is_interrupted: AtomicBool::new(false),
+        interrupts: AtomicU64::new(0),
+        must_reschedule: AtomicBool::new(false),
+        handover: ArcSlot::new(),
+        idle: Once::new(),
+        next_tick_ns: AtomicU64::new(0),
+        times: CpuTimes::new(),
+    };
+}
+
+impl Cpu {
+    /// Lets others see what is in the queue.
+    pub(super) fn publish(&self, queue: &RunQueue<Thread>) {
+        self.queued.store(queue.len(), Relaxed);
+        self.virtual_now_ns.store(queue.virtual_now_ns(), Relaxed);
+    }
+
+    /// Queues a thread on this CPU, whose number is `index`: by `add`, which answers whether it goes before the thread
+    /// that runs. Under the queue's lock.
+    #[inline]
+    pub(super) fn enqueue(
+        &self,
+        index: usize,
+        queue: &mut RunQueue<Thread>,
+        add: impl FnOnce(&mut RunQueue<Thread>) -> bool,
+    ) {
+        let was_empty = queue.is_empty();
+        let preempts = add(queue);
+        self.after_enqueue(index, queue, preempts, was_empty);
+    }
+
+    /// Does what a newly queued thread requires of this CPU, whose number is `index`. Under the queue's lock.
+    fn after_enqueue(&self, index: usize, queue: &RunQueue<Thread>, preempts: bool, was_empty: bool) {
+        self.publish(queue);
+        if index == hal::cpu::id().index() {
+            if queue.is_idle() {
+                // The idle loop looks at the queue before it waits.
+            } else if preempts {
+                current().task.raise(Work::RESCHEDULE);
+            } else if was_empty && let Some(at_ns) = queue.next_decision_ns() {
+                clock_event::request(at_ns);
+            }
+            return;
+        }
+        if queue.is_idle() {
+            SCHEDULER.idle.fetch_and(!(1 << index), Relaxed);
+        } else if preempts {
+            self.must_reschedule.store(true, Relaxed);
+        }
+        if preempts || was_empty {
+            self.interrupt(index);
+        }
+    }
+
+    pub(super) fn interrupt(&self, index: usize) {
+        if !self.is_interrupted.swap(true, AcqRel) {
+            hal::cpu::send_reschedule(CpuId::new(index));
+        }
+    }
+}
+
+pub(super) fn rebase_between(entity: &Entity, from: usize, to: usize) {
+    if from != to {
+        let virtual_ns = |cpu| CPUS.on(CpuId::new(cpu)).virtual_now_ns.load(Relaxed);
+        rebase(entity, virtual_ns(from), virtual_ns(to));
+    }
+}
+
+/// Serves an interrupt another CPU sent to this one.
+pub fn reschedule_interrupt() {
+    let cpu = CPUS.get();
+    cpu.is_interrupted.store(false, SeqCst);
+    cpu.interrupts.fetch_add(1, SeqCst);
+    let me = current();
+    if me.is_idle() {
+        return;
+    }
+    if cpu.must_reschedule.swap(false, Relaxed) {
+        me.task.raise(Work::RESCHEDULE);
+        return;
+    }
+    let queue = cpu.queue.lock();
+    if let Some(at_ns) = queue.next_decision_ns() {
+        clock_event::request(at_ns);
+    }
+}
+
+/// Waits until every CPU that runs a thread has taken an interrupt, and so passed a full memory barrier; a CPU that is
+/// idle now passes one when it switches.
+pub fn barrier_on_all_cpus() {
+    let here = hal::cpu::id().index();
+    for (index, cpu) in CPUS.iter().enumerate() {
+        if index == here || !cpu.is_busy.load(SeqCst) {
+            continue;
+        }
+        let before = cpu.interrupts.load(SeqCst);
+        hal::cpu::send_reschedule(CpuId::new(index));
+        while cpu.interrupts.load(SeqCst) == before && cpu.is_busy.load(SeqCst) {
+            hal::cpu::relax();
+        }
+    }
+}

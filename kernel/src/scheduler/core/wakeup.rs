@@ -1,0 +1,95 @@
+//! Waking threads, and making running ones look at what they were told.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
+
+use hal::cpu::CpuId;
+use hal::task::Work;
+
+use super::cpu::{CPUS, rebase_between};
+use super::scheduler::{SCHEDULER, current};
+use crate::scheduler::service;
+use crate::scheduler::thread::state::State;
+use crate::scheduler::thread::thread::Thread;
+
+/// Wakes a thread if its state is in `set`; answers whether it was. Callable in every context.
+///
+/// What the thread waits for must have been made true before, with a full fence or the acquisition of a lock since.
+pub fn wake(thread: Arc<Thread>, set: State) -> bool {
+    if !thread.state().is_in(set) {
+        return let_go(thread);
+    }
+    loop {
+        let index = thread.cpu();
+        let cpu = CPUS.on(CpuId::new(index));
+        let mut queue = cpu.queue.lock();
+        if thread.cpu() != index {
+            continue;
+        }
+        if !thread.state().is_in(set) {
+            drop(queue);
+            return let_go(thread);
+        }
+        thread.set_state(State::RUNNABLE);
+        if thread.is_active() {
+            // It has not gone to sleep yet, and now will not.
+            drop(queue);
+            let_go(thread);
+            return true;
+        }
+        thread.set_active(true);
+        let target = if thread.task.is_on_cpu() {
+            index
+        } else {
+            SCHEDULER.place(&thread, index, hal::cpu::id().index())
+        };
+        let now_ns = hal::time::now_ns();
+        if target == index {
+            cpu.enqueue(index, &mut queue, |queue| queue.enqueue_woken(thread, now_ns));
+            return true;
+        }
+        drop(queue);
+        rebase_between(thread.entity(), index, target);
+        thread.set_cpu(target);
+        let cpu = CPUS.on(CpuId::new(target));
+        cpu.enqueue(target, &mut cpu.queue.lock(), |queue| queue.enqueue_woken(thread, now_ns));
+        return true;
+    }
+}
+
+/// Drops a handle that a wake-up did not use; nothing may be freed in interrupt context. Answers `false`.
+fn let_go(thread: Arc<Thread>) -> bool {
+    if hal::irq::in_interrupt() {
+        service::bury(thread);
+    }
+    false
+}
+
+/// Makes a thread whose work flags were raised look at them: wakes it from a sleep that signals, or its end, may
+/// interrupt, and interrupts the CPU that runs it in user mode.
+pub fn interrupt_sleep(thread: &Arc<Thread>) {
+    let mut set = State::INTERRUPTIBLE;
+    if thread.must_exit() {
+        set = set.or(State::KILLABLE);
+    }
+    if !wake(thread.clone(), set) {
+        interrupt_running(thread, false);
+    }
+}
+
+/// Interrupts the CPU that runs `thread`, if that is another one, so that the thread passes through the kernel.
+pub(super) fn interrupt_running(thread: &Thread, reschedules: bool) {
+    if !thread.task.is_on_cpu() {
+        return;
+    }
+    let index = thread.cpu();
+    if index != hal::cpu::id().index() {
+        let cpu = CPUS.on(CpuId::new(index));
+        if reschedules {
+            cpu.must_reschedule.store(true, Relaxed);
+        }
+        cpu.interrupt(index);
+    } else if reschedules {
+        current().task.raise(Work::RESCHEDULE);
+    }
+}
