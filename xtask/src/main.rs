@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod cmd;
 mod cpio;
+mod debian;
 mod filter;
 mod licences;
 mod link;
@@ -36,6 +37,7 @@ Examples:
   cargo xtask run                      a BusyBox shell on Exo-OS, in this terminal
   cargo xtask run -- ls -l /           run one program, end with its exit status
   cargo xtask run --smp 4 --mem 1G     four CPUs, 1 GiB
+  cargo xtask run --debian             bash on Debian's own packages; --packages git,vim for more
   cargo xtask run --gdb                stop before the first instruction, wait for gdb
   cargo xtask run --kernel linux       the same on Debian's Linux, to compare
   cargo xtask test                     everything that can fail; --quick leaves out what takes long

@@ -14,7 +14,7 @@ use crate::scratch::Scratch;
 use crate::session::{Running, Watcher};
 use crate::terminal::{self, Restore};
 use crate::toolchain::Choice;
-use crate::{build, cmd, linux, rootfs, session};
+use crate::{build, cmd, debian, linux, rootfs, session};
 
 /// The exit status when the time is up, as with timeout(1).
 const STATUS_TIMEOUT: u8 = 124;
@@ -27,12 +27,18 @@ pub(crate) struct Args {
     /// Number of processors.
     #[arg(long, default_value_t = 1, value_name = "N")]
     smp: u32,
-    /// Memory, with suffix M or G.
-    #[arg(long, default_value = "256M", value_name = "SIZE")]
-    mem: String,
+    /// Memory, with suffix M or G [default: 256M; with --debian 2G].
+    #[arg(long, value_name = "SIZE")]
+    mem: Option<String>,
     /// Root file system: a directory, a tar or a cpio archive [default: Debian's BusyBox].
     #[arg(long, value_name = "DIR|TAR|CPIO")]
     rootfs: Option<PathBuf>,
+    /// Root file system: Debian's essential packages, made once and kept.
+    #[arg(long, conflicts_with = "rootfs")]
+    debian: bool,
+    /// More of Debian's packages for it, with what they depend on.
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', requires = "debian")]
+    packages: Vec<String>,
     /// Words to add to the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     append: String,
@@ -82,7 +88,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             ..build::Args::default()
         })?,
     };
-    let mut rootfs = rootfs::open(args.rootfs.as_deref())?;
+    let mut rootfs =
+        if args.debian { debian::open(&args.packages)? } else { rootfs::open(args.rootfs.as_deref())? };
     let marks = Marks::unique();
     let mut append = String::from("console=ttyS0 panic=-1");
     if !args.verbose {
@@ -101,13 +108,14 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         append = format!("{append} {}", args.append);
     }
 
+    let default_memory = if args.debian { debian::DEFAULT_MEMORY } else { "256M" };
     let initrd = Scratch::new("initramfs.cpio", &rootfs.to_bytes()?)?;
     let machine = Machine {
         kernel,
         initrd: Some(initrd.path().to_path_buf()),
         append,
         cpus: args.smp,
-        memory: args.mem.clone(),
+        memory: args.mem.clone().unwrap_or_else(|| default_memory.to_owned()),
         accel: args.accel,
         kind: args.machine,
         gdb: args.gdb,

@@ -180,6 +180,7 @@ $box mkdir -p /proc /sys /dev /tmp
 [ -d /sys/kernel ] || $box mount -t sysfs sysfs /sys
 [ -c /dev/null ] || $box mount -t devtmpfs devtmpfs /dev
 $box mkdir -p /dev/pts && $box mount -t devpts devpts /dev/pts 2>/dev/null
+[ -d /dev/shm ] || {{ $box mkdir /dev/shm && $box mount -t tmpfs -o mode=1777 tmpfs /dev/shm; }}
 $box hostname exo
 {setup}
 cd /root 2>/dev/null || cd /
