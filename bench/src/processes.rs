@@ -48,26 +48,10 @@ pub(crate) fn tiny_program() -> Result<&'static CStr> {
         0xb8, 0x3c, 0, 0, 0, // mov eax, 60
         0x0f, 0x05, // syscall
     ];
-    const HEADERS: u64 = 64 + 56;
+    const HEADERS: u64 = elf::EXECUTABLE_HEADERS_SIZE as u64;
     const BASE: u64 = 0x40_0000;
     let size = HEADERS + CODE.len() as u64;
-    let mut file = Vec::new();
-    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-    file.extend(2u16.to_le_bytes()); // an executable
-    file.extend(62u16.to_le_bytes()); // for x86-64
-    file.extend(1u32.to_le_bytes());
-    file.extend((BASE + HEADERS).to_le_bytes()); // the entry
-    file.extend(64u64.to_le_bytes()); // where the program header is
-    file.extend(0u64.to_le_bytes());
-    file.extend(0u32.to_le_bytes());
-    for half in [64u16, 56, 1, 64, 0, 0] {
-        file.extend(half.to_le_bytes());
-    }
-    file.extend(1u32.to_le_bytes()); // to be loaded
-    file.extend(5u32.to_le_bytes()); // readable, executable
-    for word in [0, BASE, BASE, size, size, 0x1000] {
-        file.extend(word.to_le_bytes());
-    }
+    let mut file = elf::executable_headers(BASE, BASE + HEADERS, size, size).to_vec();
     file.extend(CODE);
     let failed = |error: std::io::Error| Error {
         call: "write of a program",

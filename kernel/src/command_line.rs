@@ -37,6 +37,8 @@ pub struct CommandLine {
     pub strace: Option<String>,
     /// `exo.boot_report`: print the boot's cost when the first program starts.
     pub boot_report: bool,
+    /// `exo.bench`: measure the kernel instead of starting a program.
+    pub bench: bool,
     /// Arguments for init, without its own name.
     pub init_arguments: Vec<String>,
     /// Environment for init, `HOME=/` and `TERM=linux` first.
@@ -58,6 +60,7 @@ impl Default for CommandLine {
             root_writable: false,
             strace: None,
             boot_report: false,
+            bench: false,
             init_arguments: Vec::new(),
             init_environment: alloc::vec![String::from("HOME=/"), String::from("TERM=linux")],
         }
@@ -111,6 +114,7 @@ impl CommandLine {
             ("rw", None) => self.root_writable = true,
             ("exo.strace", Some(_)) => self.strace = owned(),
             ("exo.boot_report", None) => self.boot_report = true,
+            ("exo.bench", None) => self.bench = true,
             // Read before the kernel proper runs, or meant for hardware we treat the same either way.
             (
                 "mem" | "earlyprintk" | "nokaslr" | "rootwait" | "rootdelay" | "reboot" | "acpi" | "pci"

@@ -19,7 +19,7 @@ use crate::memory::heap::hybrid_allocator;
 use crate::memory::physical::buddy_allocator;
 use crate::process::faults;
 use crate::scheduler::Thread;
-use crate::{drivers, fs, init, klog, memory, process, scheduler, syscall, time, uts};
+use crate::{bench, drivers, fs, init, klog, memory, process, scheduler, syscall, time, uts};
 
 /// The kernel, as `hal` knows it.
 pub struct Exo;
@@ -120,7 +120,6 @@ pub fn boot(info: BootInfo) {
     scheduler::start_secondaries(); // the other CPUs enter their idle threads
     let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);
     process::start::remember_boot(entry_tsc, line.boot_report);
-    scheduler::SCHEDULER
-        .spawn("init", move || init::start(&line, initramfs), INIT_STACK_BYTES)
-        .expect("memory for the first thread");
+    let first = move || if line.bench { bench::run() } else { init::start(&line, initramfs) };
+    scheduler::SCHEDULER.spawn("init", first, INIT_STACK_BYTES).expect("memory for the first thread");
 }

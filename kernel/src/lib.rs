@@ -24,6 +24,7 @@ pub mod ipc;
 pub mod process;
 pub mod syscall;
 
+pub mod bench;
 pub mod init;
 pub mod power;
 pub mod uts;

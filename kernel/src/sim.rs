@@ -73,17 +73,5 @@ fn add(archive: &mut Vec<u8>, name: &str, mode: u32, content: &[u8]) {
 
 /// Makes a static ELF file of one page, mapped to be read and executed, whose entry point is elsewhere.
 fn executable(entry: u64) -> Vec<u8> {
-    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
-    file.resize(16, 0);
-    let mut put = |values: &[(u64, usize)]| {
-        for &(value, len) in values {
-            file.extend_from_slice(&value.to_le_bytes()[..len]);
-        }
-    };
-    // ET_EXEC, x86-64, version, entry, program headers at 64, no sections, flags; then six sizes and counts.
-    put(&[(2, 2), (62, 2), (1, 4), (entry, 8), (64, 8), (0, 8), (0, 4)]);
-    put(&[(64, 2), (56, 2), (1, 2), (64, 2), (0, 2), (0, 2)]);
-    // PT_LOAD, read and execute, offset, two addresses, the sizes of this file and of a page, alignment.
-    put(&[(1, 4), (5, 4), (0, 8), (BASE, 8), (BASE, 8), (120, 8), (4096, 8), (4096, 8)]);
-    file
+    elf::executable_headers(BASE, entry, elf::EXECUTABLE_HEADERS_SIZE as u64, 4096).to_vec()
 }

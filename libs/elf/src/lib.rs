@@ -1,5 +1,6 @@
 //! A bounds-checked reader for ELF64 executables on x86-64: what `execve` must know to load one; and a writer of small
-//! shared objects, [`SharedObject`], for the one that the kernel maps into programs itself.
+//! shared objects, [`SharedObject`], for the one that the kernel maps into programs itself, and of the smallest executable,
+//! [`executable_headers`].
 //!
 //! Pure: the caller reads the file and maps memory; this crate says which bytes to read and what to map.
 //!
@@ -22,12 +23,14 @@
 compile_error!("fields are read in the machine's byte order, which must be little-endian");
 
 mod error;
+mod executable;
 mod header;
 mod load;
 mod program;
 mod shared_object;
 
 pub use error::ElfError;
+pub use executable::{EXECUTABLE_HEADERS_SIZE, executable_headers};
 pub use header::{HEADER_SIZE, Header, Kind, MAX_TABLE_SIZE};
 pub use load::{Layout, LoadSegment, PAGE_SIZE};
 pub use program::{

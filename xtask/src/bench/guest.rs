@@ -198,13 +198,7 @@ fn boot(kernel: &Kernel, tree: &Tree, plan: &Plan, after: Option<&str>, log: &Pa
     let runner = session::add_runner(&mut tree, &command, Vec::new(), &marks, false)?;
     let initrd = Scratch::new("bench.cpio", &tree.to_bytes()?)?;
     let (cpus, extra): (u32, &[&str]) = match plan.mode {
-        // One instruction, one tick; no copies by byte, which the emulator counts one by one; the same random
-        // numbers and the same date on every run.
-        Mode::Instructions => {
-            let options =
-                "-icount shift=0,sleep=off -cpu max,-erms,-fsrm -rtc base=2026-01-01,clock=vm -seed 1";
-            (1, &options.split(' ').collect::<Vec<_>>())
-        }
+        Mode::Instructions => (1, &COUNTING),
         Mode::Wall => (2, &["-cpu", "max,-erms,-fsrm"]),
     };
     let machine = Machine {

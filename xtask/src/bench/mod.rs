@@ -4,6 +4,7 @@ mod boot;
 mod chart;
 mod check;
 mod guest;
+pub(crate) mod kernel;
 mod probe;
 mod program;
 mod record;
@@ -44,6 +45,8 @@ pub(crate) struct Args {
 enum What {
     /// Instructions from kernel entry to the first user instruction, image size, memory in use.
     Boot(boot::Args),
+    /// Cycles of the operations inside the kernel that the design has figures for, by the kernel itself.
+    Kernel(kernel::Args),
 }
 
 /// What the table shall hold.
@@ -73,6 +76,7 @@ struct TableArgs {
 pub(crate) fn main(args: &Args) -> Result<()> {
     match &args.what {
         Some(What::Boot(args)) => boot::main(args),
+        Some(What::Kernel(args)) => kernel::main(args),
         None => compare(&args.table),
     }
 }
