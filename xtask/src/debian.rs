@@ -77,19 +77,24 @@ fn archive(extra: &[String]) -> Result<PathBuf> {
     // Under another name until it is whole, so that what was broken off is not taken for it.
     let unfinished = archive.with_extension("unfinished.tar");
     let mut command = Command::new("mmdebstrap");
-    command.args([
-        "--quiet",
-        "--variant=minbase",
-        "--format=tar",
-        "--aptopt=APT::Install-Recommends \"false\"",
-    ]);
+    command.args(["--variant=minbase", "--format=tar", "--aptopt=APT::Install-Recommends \"false\""]);
     command.args(LEFT_OUT.map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
     if !names.is_empty() {
         command.arg(format!("--include={}", names.join(",")));
     }
-    cmd::run_quietly(command.arg(SUITE).arg(&unfinished))?;
+    let output = cmd::output(command.arg(SUITE).arg(&unfinished))?;
+    if !output.status.success() {
+        bail!("{} failed:\n{}", cmd::show(&command), complaints(&String::from_utf8_lossy(&output.stderr)));
+    }
     fs::rename(&unfinished, &archive).with_context(|| format!("cannot write {}", archive.display()))?;
     Ok(archive)
+}
+
+/// Returns the lines of a report that say what went wrong.
+fn complaints(report: &str) -> String {
+    let lines: Vec<&str> =
+        report.lines().filter(|line| line.starts_with("E: ") || line.starts_with("W: ")).collect();
+    if lines.is_empty() { report.to_owned() } else { lines.join("\n") }
 }
 
 /// Returns a file name that tells sets of packages apart and can be read where there are few.
@@ -119,6 +124,15 @@ mod tests {
         assert_eq!(cache_name(&[]), "bookworm");
         assert_ne!(cache_name(&["git", "lua5.4"]), cache_name(&["git"]));
         assert_eq!(cache_name(&["git"]), cache_name(&["git"]));
+    }
+
+    #[test]
+    fn of_a_report_the_complaints_are_kept() {
+        assert_eq!(
+            complaints("I: start\nE: Unable to locate package x\nmore"),
+            "E: Unable to locate package x"
+        );
+        assert_eq!(complaints("killed"), "killed");
     }
 
     #[test]
