@@ -262,6 +262,14 @@ impl Frame {
         state.store(order | count, Ordering::Relaxed);
     }
 
+    /// Changes the count of a page table that several spaces have; `None` leaves it. Returns what `change` did.
+    /// Acquire and release: what one space did before it gave the table up happened before the next one's use.
+    #[inline]
+    pub(crate) fn update_count(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
+        let new = |old: u32| change(old & COUNT_MASK).map(|count| (old & !COUNT_MASK) | count);
+        self.state().fetch_update(Ordering::AcqRel, Ordering::Acquire, new).is_ok()
+    }
+
     #[inline]
     fn state(&self) -> &'static AtomicU32 {
         arch::memory::assert_current(self.machine);

@@ -1,6 +1,7 @@
 //! One page-table entry, and a table of 512.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::addr::{FrameNumber, PAGE_SHIFT, PhysAddr};
 use crate::arch;
@@ -17,10 +18,18 @@ pub(crate) const ROOT_LEVEL: u32 = 3;
 
 const PRESENT: u64 = 1;
 /// Software: the entry is not present but owns a frame.
-const HELD: u64 = 1 << 10;
+const HELD: u64 = 1 << 11;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// Stores through the entry are allowed.
+const STORES: u64 = 1 << 1;
 /// Intermediate entries allow all; leaves decide. The accessed bit spares the MMU a write.
-const TABLE: u64 = PRESENT | 1 << 1 | 1 << 2 | 1 << 5;
+const TABLE: u64 = PRESENT | STORES | 1 << 2 | 1 << 5;
+
+/// In the handle count of a table's frame, which is one more than the entries in use: each space beyond the first that
+/// has the table.
+const SHARE: u32 = 1 << 10;
+/// More spaces than this do not share a table.
+const MAX_SHARES: u32 = 1 << 14;
 
 /// Returns the bytes that an entry of this level covers.
 pub(super) const fn span(level: u32) -> usize {
@@ -53,6 +62,30 @@ impl Entry {
     #[inline]
     pub(super) fn table(frame: FrameNumber) -> Entry {
         Entry(frame.phys().get() | TABLE)
+    }
+
+    /// Makes an entry that points to a table that other spaces may have too: nothing below it can be written.
+    #[inline]
+    pub(super) fn shared_table(frame: FrameNumber) -> Entry {
+        Entry(frame.phys().get() | (TABLE & !STORES))
+    }
+
+    /// Tells whether an entry points to a table that other spaces may have too.
+    #[inline]
+    pub(super) fn is_write_protected(self) -> bool {
+        self.0 & (PRESENT | STORES) == PRESENT
+    }
+
+    /// Returns a leaf as it acts below an entry that may forbid stores.
+    #[inline]
+    pub(crate) fn below(self, table: Entry) -> Entry {
+        Entry(self.0 & (table.0 | !STORES))
+    }
+
+    /// Returns a leaf of a page that several mappings have, to be copied when written.
+    #[inline]
+    pub(super) fn copied_on_write(self) -> Entry {
+        self.with_flags(self.flags().difference(PageFlags::WRITE) | PageFlags::COPY_ON_WRITE)
     }
 
     #[inline]
@@ -128,6 +161,12 @@ impl<'a> Table<'a> {
         Entry(self.entries[index].load(Ordering::Relaxed))
     }
 
+    /// Iterates over the entries in use among some, ascending. The caller may clear each when it comes.
+    #[inline]
+    pub(super) fn used(self, range: Range<usize>) -> impl Iterator<Item = usize> {
+        range.filter(move |&i| self.entries[i].load(Ordering::Relaxed) != Entry::ABSENT.0)
+    }
+
     /// Stores into an absent entry. Release: the frame's contents and the tables below are complete when another CPU's
     /// MMU sees it.
     #[inline]
@@ -185,10 +224,35 @@ impl<'a> Table<'a> {
         frame.set_count(frame.ref_count() - n);
     }
 
-    /// Tells whether no entry is in use.
+    /// Returns the number of entries in use.
     #[inline]
-    pub(super) fn is_empty(self) -> bool {
+    pub(super) fn in_use(self) -> u32 {
         // SAFETY: the entry that owns the table keeps its handle.
-        unsafe { Frame::borrow_raw(self.number) }.is_unique()
+        (unsafe { Frame::borrow_raw(self.number) }.ref_count() & (SHARE - 1)) - 1
+    }
+
+    /// Adds a space to those that have the table; tells whether it did.
+    #[inline]
+    pub(super) fn add_share(self) -> bool {
+        // SAFETY: the entry that owns the table keeps its handle.
+        let frame = unsafe { Frame::borrow_raw(self.number) };
+        frame.update_count(|count| (count < MAX_SHARES * SHARE).then_some(count + SHARE))
+    }
+
+    /// Takes one of several spaces away; tells whether there were several.
+    #[inline]
+    pub(super) fn take_share(self) -> bool {
+        // SAFETY: the entry that owns the table keeps its handle.
+        unsafe { Frame::borrow_raw(self.number) }.update_count(|count| count.checked_sub(SHARE))
+    }
+
+    /// Tells whether other spaces have the table. Once they have not, no other can.
+    #[inline]
+    pub(super) fn is_shared(self) -> bool {
+        // SAFETY: the entry that owns the table keeps its handle.
+        let is_shared = unsafe { Frame::borrow_raw(self.number) }.ref_count() >= SHARE;
+        // Pairs with the release in `take_share`: the others' accesses happened before.
+        fence(Ordering::Acquire);
+        is_shared
     }
 }

@@ -6,12 +6,14 @@ use crate::arch;
 use crate::frame::Frame;
 
 use super::entry::Entry;
+use super::share::Share;
 use super::space::SpaceRef;
 
 /// Pages invalidated one by one; beyond that the whole space is flushed.
 const MAX_PAGES: usize = 32;
-/// Frames kept back before the flush is done early.
+/// Frames, and shares of tables, kept back before the flush is done early.
 const MAX_FRAMES: usize = 128;
+const MAX_SHARES: usize = 16;
 
 /// Translations to be flushed and the frames behind them.
 ///
@@ -24,13 +26,20 @@ pub struct TlbFlush {
     pages: ArrayVec<usize, MAX_PAGES>,
     all: bool,
     frames: ArrayVec<Frame, MAX_FRAMES>,
+    shares: ArrayVec<Share, MAX_SHARES>,
 }
 
 impl TlbFlush {
     /// Makes an empty batch.
     #[inline]
     pub const fn new() -> Self {
-        Self { space: None, pages: ArrayVec::new_const(), all: false, frames: ArrayVec::new_const() }
+        Self {
+            space: None,
+            pages: ArrayVec::new_const(),
+            all: false,
+            frames: ArrayVec::new_const(),
+            shares: ArrayVec::new_const(),
+        }
     }
 
     /// Flushes everything collected and drops the frames. The batch is empty and usable again.
@@ -53,6 +62,7 @@ impl TlbFlush {
         self.pages.clear();
         self.all = false;
         self.frames.clear();
+        self.shares.clear();
     }
 
     /// Starts collecting for a space.
@@ -82,13 +92,34 @@ impl TlbFlush {
         }
     }
 
-    /// Adds an intermediate table that has been detached. CPUs cache such entries too; any invalidation drops them
-    /// (SDM 4.10.4.1).
+    /// Adds everything.
+    pub(super) fn everything(&mut self) {
+        self.all = true;
+    }
+
+    /// Adds a share of a table that has been detached. The pages that are not mapped as before have been added already.
+    pub(super) fn share(&mut self, page: usize, share: Share) {
+        self.path(page);
+        if let Err(refused) = self.shares.try_push(share) {
+            let space = self.space.clone();
+            self.finish();
+            self.space = space;
+            self.shares.push(refused.element());
+        }
+    }
+
+    /// Adds an intermediate table that has been detached.
     pub(super) fn table(&mut self, page: usize, table: Frame) {
+        self.path(page);
+        self.frame(table);
+    }
+
+    /// Adds the entries above level 0 for a page. CPUs cache such entries too; any invalidation drops them all
+    /// (SDM 4.10.4.1).
+    fn path(&mut self, page: usize) {
         if !self.all && self.pages.is_empty() {
             self.pages.push(page);
         }
-        self.frame(table);
     }
 }
 

@@ -3,9 +3,10 @@
 //! Invariants:
 //! 1. A leaf entry, present or held, owns one handle of its [`Frame`].
 //! 2. An intermediate table is a frame of its own that no handle outside reaches; its handle count is one more than the
-//!    number of its entries in use. A table that an unmap empties is freed at once.
+//!    number of its entries in use, plus a large number for each space beyond the first that shares it. A table that an
+//!    unmap empties is freed at once.
 //! 3. Only the owner of the [`PageTable`] changes entries, always atomically: another CPU's MMU sets the accessed and
-//!    dirty bits at any time.
+//!    dirty bits at any time. Last-level tables may belong to several; `share` says what each may do then.
 //! 4. An entry without [`USER_ACCESS`](PageFlags::USER_ACCESS) is *held*: not present to the MMU, so that not even the
 //!    kernel's user copies reach it, with the address bits inverted (hazard: L1TF).
 //! 5. An entry never has both `WRITE` and `COPY_ON_WRITE`.
@@ -21,12 +22,12 @@ mod entry;
 mod flags;
 mod flush;
 mod range;
+mod share;
 mod space;
 mod table;
 
 pub use flags::PageFlags;
 pub use flush::TlbFlush;
-pub use range::ForkMode;
 pub use space::SpaceRef;
 pub use table::PageTable;
 

@@ -9,63 +9,64 @@ use crate::frame::Frame;
 use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::flush::TlbFlush;
+use super::share;
 use super::table::PageTable;
-
-/// What becomes of a mapping in a forked address space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForkMode {
-    /// Private: both sides keep the frame, read-only and `COPY_ON_WRITE`, whatever they allowed before.
-    CopyOnWrite,
-    /// Shared: the child gets the same mapping.
-    Share,
-}
 
 impl PageTable {
     /// Unmaps all pages of a range; the frames and the tables that become empty go to `flush`. Returns the number of
     /// pages that were mapped.
-    pub fn unmap_range(&mut self, range: Range<usize>, flush: &mut TlbFlush) -> usize {
+    ///
+    /// # Errors
+    /// `OutOfMemory`: only a part of what a table shared with other spaces has lies in the range, and there is no frame
+    /// for a copy. Nothing has been unmapped.
+    pub fn unmap_range(&mut self, range: Range<usize>, flush: &mut TlbFlush) -> Result<usize, Error> {
         self.unmap_range_with(range, flush, |_, _, _| ())
     }
 
     /// Like [`unmap_range`](Self::unmap_range), and calls `removed` with each page, its frame and its last flags.
     /// A store by another CPU may still set the frame's contents, but not `DIRTY`, until the flush is finished.
+    ///
+    /// # Errors
+    /// As [`unmap_range`](Self::unmap_range).
     pub fn unmap_range_with(
         &mut self,
         range: Range<usize>,
         flush: &mut TlbFlush,
         mut removed: impl FnMut(usize, &Frame, PageFlags),
-    ) -> usize {
-        let Some(range) = clamp(range) else { return 0 };
+    ) -> Result<usize, Error> {
+        let Some(range) = clamp(range) else { return Ok(0) };
+        self.prepare_unmap(range.clone())?;
         flush.begin(&self.space);
         let mut pages = 0;
-        let root = self.space.root_table();
-        // SAFETY: `self` is borrowed exclusively, and the root is of this level.
-        unsafe {
-            unmap_level(root, ROOT_LEVEL, range, flush, &mut |page, frame, flags| {
-                pages += 1;
-                removed(page, frame, flags);
-            })
+        let mut removed = |page, frame: &Frame, flags| {
+            pages += 1;
+            removed(page, frame, flags);
         };
-        pages
+        let mut unmap = Unmap { flush, removed: &mut removed, shares: 0 };
+        // SAFETY: `self` is borrowed exclusively, and the root is of this level.
+        unsafe { unmap_level(self.space.root_table(), ROOT_LEVEL, range, &mut unmap) };
+        self.shares.set(self.shares.get() - unmap.shares);
+        Ok(pages)
     }
 
     /// Adds and removes flags on all mapped pages of a range. `WRITE` is not added to a page that is `COPY_ON_WRITE`:
     /// its next write fault decides.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: no frame for a copy of a table shared with other spaces; nothing has changed.
     pub fn protect_range(
         &mut self,
         range: Range<usize>,
         set: PageFlags,
         clear: PageFlags,
         flush: &mut TlbFlush,
-    ) {
+    ) -> Result<(), Error> {
+        self.make_range_exclusive(range.clone())?;
         let set = set.difference(PageFlags::GLOBAL);
         flush.begin(&self.space);
         self.for_each_leaf(range, |leaf, first_page, slots| {
-            for i in slots.clone() {
+            for i in leaf.used(slots.clone()) {
                 let change = |old: Entry| {
-                    if old.is_absent() {
-                        return old;
-                    }
                     let mut flags = old.flags().difference(clear) | set;
                     if flags.contains(PageFlags::COPY_ON_WRITE) {
                         flags.remove(PageFlags::WRITE);
@@ -78,9 +79,11 @@ impl PageTable {
                 }
             }
         });
+        Ok(())
     }
 
-    /// Copies the mappings of a range into another table, in which it must be unmapped. Returns the number of pages.
+    /// Copies the mappings of a range into another table, in which it must be unmapped: both sides keep the frames,
+    /// read-only and `COPY_ON_WRITE`, whatever they allowed before. Calls `copied` with the flags of each page.
     ///
     /// # Errors
     /// `OutOfMemory`, `AlreadyMapped`: the child has a part of the mappings; those of `self` are as after success.
@@ -88,37 +91,17 @@ impl PageTable {
         &mut self,
         child: &mut PageTable,
         range: Range<usize>,
-        mode: ForkMode,
-        flush: &mut TlbFlush,
-    ) -> Result<usize, Error> {
-        self.fork_range_with(child, range, mode, flush, |_| ())
-    }
-
-    /// Like [`fork_range`](Self::fork_range), and calls `copied` with the flags of each page.
-    ///
-    /// # Errors
-    /// As [`fork_range`](Self::fork_range).
-    pub fn fork_range_with(
-        &mut self,
-        child: &mut PageTable,
-        range: Range<usize>,
-        mode: ForkMode,
         flush: &mut TlbFlush,
         mut copied: impl FnMut(PageFlags),
-    ) -> Result<usize, Error> {
+    ) -> Result<(), Error> {
         flush.begin(&self.space);
-        let (mut pages, mut result) = (0, Ok(()));
+        let mut result = Ok(());
         self.for_each_leaf(range, |leaf, first_page, slots| {
-            if result.is_err() {
-                return;
-            }
-            let done = fork_leaf(leaf, child, first_page, slots, mode, flush, &mut copied);
-            match done {
-                Ok(n) => pages += n,
-                Err(error) => result = Err(error),
+            if result.is_ok() {
+                result = fork_leaf(leaf, child, first_page, slots, flush, &mut copied);
             }
         });
-        result.map(|()| pages)
+        result
     }
 
     /// Moves the mappings of a range to another, disjoint and unmapped, of the same size.
@@ -146,6 +129,7 @@ impl PageTable {
             return Err(Error::AlreadyMapped);
         }
         // First everything that can fail: the tables.
+        self.make_range_exclusive(old.clone())?;
         let mut page = old.start;
         while page < old.end {
             match self.leaf(page) {
@@ -175,18 +159,17 @@ impl PageTable {
             }
             page += PAGE_SIZE;
         }
-        self.unmap_range(old, flush);
+        self.unmap_range(old, flush)?;
         Ok(())
     }
 
     /// Calls `visit` with every mapped page of a range, ascending.
     pub fn for_each(&self, range: Range<usize>, mut visit: impl FnMut(usize, FrameNumber, PageFlags)) {
-        self.for_each_leaf(range, |leaf, first_page, slots| {
-            for i in slots.clone() {
-                let entry = leaf.load(i);
-                if !entry.is_absent() {
-                    visit(first_page + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags());
-                }
+        self.for_each_table(range, |directory, at, leaf, first_page, slots| {
+            let above = directory.load(at);
+            for i in leaf.used(slots.clone()) {
+                let entry = leaf.load(i).below(above);
+                visit(first_page + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags());
             }
         });
     }
@@ -194,22 +177,34 @@ impl PageTable {
     /// Calls `visit` with each table of level 0 that meets the range, the first page of the range in it, and the
     /// entries of the range in it.
     fn for_each_leaf(&self, range: Range<usize>, mut visit: impl FnMut(Table<'_>, usize, Range<usize>)) {
+        self.for_each_table(range, |_, _, leaf, first_page, slots| visit(leaf, first_page, slots));
+    }
+
+    /// Like [`for_each_leaf`](Self::for_each_leaf), with the table of level 1 and the entry in it before.
+    pub(super) fn for_each_table(
+        &self,
+        range: Range<usize>,
+        mut visit: impl FnMut(Table<'_>, usize, Table<'_>, usize, Range<usize>),
+    ) {
         let Some(range) = clamp(range) else { return };
         let mut page = range.start;
         while page < range.end {
-            let mut table = self.space.root_table();
-            let mut level = ROOT_LEVEL;
-            while level > 0 {
+            let first = index(page, 1);
+            // To the end of the table of level 1, or of the hole.
+            let (directory, end) = match self.directory(page) {
+                Ok((directory, _)) => (directory, ((page | (span(2) - 1)) + 1).min(range.end)),
+                Err(end) => {
+                    page = end;
+                    continue;
+                }
+            };
+            for i in directory.used(first..index(end - 1, 1) + 1) {
+                let part = part(&(page..end), i, 1);
+                let slots = index(part.start, 0)..index(part.end - 1, 0) + 1;
                 // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
-                let Some(child) = (unsafe { table.child(index(page, level)) }) else { break };
-                table = child;
-                level -= 1;
-            }
-            // The end of what the entry, or for a table of level 0 the table, covers.
-            let end = ((page | (span(level.max(1)) - 1)) + 1).min(range.end);
-            if level == 0 {
-                let first = index(page, 0);
-                visit(table, page, first..first + (end - page) / PAGE_SIZE);
+                if let Some(leaf) = unsafe { directory.child(i) } {
+                    visit(directory, i, leaf, part.start, slots);
+                }
             }
             page = end;
         }
@@ -217,98 +212,105 @@ impl PageTable {
 }
 
 /// Rounds a range outwards to pages and cuts it at the end of user space.
-fn clamp(range: Range<usize>) -> Option<Range<usize>> {
+pub(super) fn clamp(range: Range<usize>) -> Option<Range<usize>> {
     let start = crate::addr::page_floor(range.start);
     let end = crate::addr::page_ceil(range.end.min(USER_END))?;
     (start < end).then_some(start..end)
 }
 
-fn fork_leaf(
+/// Copies some entries of a table to the child, copy-on-write on both sides. The table may be shared.
+pub(super) fn fork_leaf(
     leaf: Table<'_>,
     child: &mut PageTable,
     first_page: usize,
     slots: Range<usize>,
-    mode: ForkMode,
     flush: &mut TlbFlush,
     visit: &mut impl FnMut(PageFlags),
-) -> Result<usize, Error> {
-    let Some(first) = slots.clone().find(|&i| !leaf.load(i).is_absent()) else { return Ok(0) };
+) -> Result<(), Error> {
+    let Some(first) = leaf.used(slots.clone()).next() else { return Ok(()) };
     let to = child.leaf_or_new(first_page)?;
     let mut copied = 0;
     let mut result = Ok(());
-    for i in first..slots.end {
-        let mut entry = leaf.load(i);
-        if entry.is_absent() {
-            continue;
-        }
+    for i in leaf.used(first..slots.end) {
         if !to.load(i).is_absent() {
             result = Err(Error::AlreadyMapped);
             break;
         }
-        if mode == ForkMode::CopyOnWrite {
-            let private = |old: Entry| {
-                old.with_flags(old.flags().difference(PageFlags::WRITE) | PageFlags::COPY_ON_WRITE)
-            };
-            let old = leaf.update(i, private);
-            if old.flags().contains(PageFlags::WRITE) {
-                flush.page(first_page + (i - slots.start) * PAGE_SIZE, old);
-            }
-            entry = private(old);
+        let old = copy_entry(leaf, to, i);
+        if old.flags().contains(PageFlags::WRITE) {
+            flush.page(first_page + (i - slots.start) * PAGE_SIZE, old);
         }
-        // SAFETY: the parent's entry keeps its handle; the clone's goes to the child's entry.
-        let frame = unsafe { Frame::borrow_raw(entry.frame()) };
-        (*frame).clone().into_raw();
-        to.store(i, entry.with_flags(entry.flags().difference(PageFlags::DIRTY)));
         copied += 1;
-        visit(entry.flags());
+        visit(old.flags());
     }
     to.count_add(copied);
-    result.map(|()| copied as usize)
+    result
 }
 
-/// Unmaps a range below one table; tells nothing about whether the table is empty now, its count does.
+/// Copies an entry that is in use to another table, copy-on-write in both; returns what it was.
+pub(super) fn copy_entry(from: Table<'_>, to: Table<'_>, i: usize) -> Entry {
+    let old = from.update(i, Entry::copied_on_write);
+    let copy = old.copied_on_write();
+    // SAFETY: the entry keeps its handle; the clone's goes to the copy.
+    let frame = unsafe { Frame::borrow_raw(old.frame()) };
+    (*frame).clone().into_raw();
+    to.store(i, copy.with_flags(copy.flags().difference(PageFlags::DIRTY)));
+    old
+}
+
+/// What a walk that unmaps takes along.
+pub(super) struct Unmap<'a> {
+    pub(super) flush: &'a mut TlbFlush,
+    pub(super) removed: &'a mut dyn FnMut(usize, &Frame, PageFlags),
+    /// Shared tables that were given up.
+    pub(super) shares: u32,
+}
+
+/// Unmaps a range below one table; tells nothing about whether the table is empty now, its count does. Of a shared table
+/// everything lies in the range or nothing.
 ///
 /// # Safety
 /// `table` is of this level, the caller may change it, and every address of the range lies in it.
-unsafe fn unmap_level(
-    table: Table<'_>,
-    level: u32,
-    range: Range<usize>,
-    flush: &mut TlbFlush,
-    removed: &mut dyn FnMut(usize, &Frame, PageFlags),
-) {
-    let mut at = range.start;
+unsafe fn unmap_level(table: Table<'_>, level: u32, range: Range<usize>, unmap: &mut Unmap<'_>) {
+    let mut left = table.in_use();
     let mut gone = 0;
-    while at < range.end {
-        let end = ((at | (span(level) - 1)) + 1).min(range.end);
-        let i = index(at, level);
+    for i in table.used(index(range.start, level)..index(range.end - 1, level) + 1) {
+        let part = part(&range, i, level);
         if level == 0 {
-            if !table.load(i).is_absent() {
-                let old = table.swap(i, Entry::ABSENT);
-                gone += 1;
-                // SAFETY: the entry owned this handle, and has been cleared.
-                let frame = unsafe { Frame::from_raw(old.frame()) };
-                removed(at, &frame, old.flags());
-                flush.page(at, old);
-                flush.frame(frame);
-            }
+            let old = table.swap(i, Entry::ABSENT);
+            gone += 1;
+            // SAFETY: the entry owned this handle, and has been cleared.
+            let frame = unsafe { Frame::from_raw(old.frame()) };
+            (unmap.removed)(part.start, &frame, old.flags());
+            unmap.flush.page(part.start, old);
+            unmap.flush.frame(frame);
+        } else if level == 1 && table.load(i).is_write_protected() {
+            gone += u32::from(share::unmap(table, i, part, unmap));
         // SAFETY: the caller's duty: tables below live until they are freed right here.
         } else if let Some(child) = unsafe { table.child(i) } {
             // SAFETY: the child is of the next level and covers this part of the range.
-            unsafe { unmap_level(child, level - 1, at..end, flush, removed) };
-            if child.is_empty() {
+            unsafe { unmap_level(child, level - 1, part.clone(), unmap) };
+            if child.in_use() == 0 {
                 table.swap(i, Entry::ABSENT);
                 gone += 1;
                 // SAFETY: the entry owned this handle, and has been cleared.
-                flush.table(at, unsafe { Frame::from_raw(child.number) });
+                unmap.flush.table(part.start, unsafe { Frame::from_raw(child.number) });
             }
         }
-        at = end;
+        left -= 1;
+        if left == 0 {
+            break;
+        }
     }
-    // The root's entries are not counted: it is never freed for being empty.
-    if gone != 0 && level != ROOT_LEVEL {
-        table.count_sub(gone);
-    }
+    table.count_sub(gone);
+}
+
+/// Returns which part of a range lies in entry `i` of a table of this level that the range lies in.
+#[inline]
+pub(super) fn part(range: &Range<usize>, i: usize, level: u32) -> Range<usize> {
+    let base = range.start & !(span(level) * ENTRIES - 1);
+    let start = base + i * span(level);
+    start.max(range.start)..(start + span(level)).min(range.end)
 }
 
 const _: () = assert!(ENTRIES * PAGE_SIZE == span(1));

@@ -1,15 +1,18 @@
 //! The root of an address space, shared with the CPUs that have it loaded.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::addr::PhysAddr;
+use crate::addr::{PhysAddr, USER_END};
 use crate::arch;
 use crate::cpu::CpuId;
 use crate::error::Error;
 use crate::frame::Frame;
 
-use super::entry::{ENTRIES, ROOT_LEVEL, Table};
+use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index};
+use super::range::{clamp, part};
+use super::share::Share;
 
 /// A set of CPUs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -72,6 +75,13 @@ impl SpaceRef {
         self.0.root_table()
     }
 
+    /// Frees what is mapped in some ranges, if this is the only handle.
+    pub(super) fn free_ranges(&mut self, ranges: impl Iterator<Item = Range<usize>>) {
+        if let Some(space) = Arc::get_mut(&mut self.0) {
+            ranges.filter_map(clamp).for_each(|range| space.free_range(range));
+        }
+    }
+
     /// Returns the CPUs that have the space loaded, without this one. Call it after the entries have been changed by
     /// sequentially consistent operations: then a CPU that is missing here will see the new entries.
     pub(crate) fn other_cpus(&self) -> CpuMask {
@@ -85,6 +95,12 @@ impl SpaceRef {
 }
 
 impl Space {
+    /// Frees what is mapped in a range.
+    fn free_range(&mut self, range: Range<usize>) {
+        // SAFETY: the exclusive reference: no task and no CPU refers to the space, each would hold a count.
+        unsafe { free_range(self.root_table(), ROOT_LEVEL, range) };
+    }
+
     fn root_table(&self) -> Table<'_> {
         // SAFETY: `root` is used as a table alone and lives as long as `self`.
         unsafe { Table::at(self.root.number()) }
@@ -93,35 +109,51 @@ impl Space {
 
 impl Drop for Space {
     fn drop(&mut self) {
-        let root = self.root_table();
-        for index in 0..ENTRIES / 2 {
-            // SAFETY: nobody refers to the space any more, in particular no CPU: each would hold a reference.
-            unsafe { free_below(root, index, ROOT_LEVEL) };
-        }
+        self.free_range(0..USER_END);
     }
 }
 
-/// Frees what an entry owns, without a flush.
+/// Frees what the entries of a range own, without a flush; a shared table is given up whatever part of it lies in the
+/// range.
 ///
 /// # Safety
-/// `table` is of this level, and no CPU has or can get a translation from the entry.
-unsafe fn free_below(table: Table<'_>, index: usize, level: u32) {
-    let entry = table.load(index);
-    if entry.is_absent() {
-        return;
-    }
-    if level != 0 {
-        // SAFETY: above level 0 an entry owns a table; it is freed below, after its last use.
-        let child = unsafe { Table::at(entry.frame()) };
-        for child_index in 0..ENTRIES {
-            // SAFETY: the caller's duty.
-            unsafe { free_below(child, child_index, level - 1) };
+/// `table` is of this level, every address of the range lies in it, nobody else changes it, and no CPU has or can get a
+/// translation from it.
+pub(super) unsafe fn free_range(table: Table<'_>, level: u32, range: Range<usize>) {
+    let mut left = table.in_use();
+    let mut gone = 0;
+    for i in table.used(index(range.start, level)..index(range.end - 1, level) + 1) {
+        let entry = table.load(i);
+        let is_gone = if level == 0 {
+            // SAFETY: the entry owns the handle and is cleared below.
+            drop(unsafe { Frame::from_raw(entry.frame()) });
+            true
+        } else if level == 1 && entry.is_write_protected() {
+            // SAFETY: the entry owns the share and is cleared below.
+            drop(unsafe { Share::from_entry(entry) });
+            true
+        } else {
+            // SAFETY: above level 0 an entry owns a table, of the next level and this part of the range.
+            let child = unsafe { Table::at(entry.frame()) };
+            // SAFETY: the same, and the caller's duty.
+            unsafe { free_range(child, level - 1, part(&range, i, level)) };
+            let is_empty = child.in_use() == 0;
+            if is_empty {
+                // SAFETY: the entry owns the table and is cleared below.
+                drop(unsafe { Frame::from_raw(child.number) });
+            }
+            is_empty
+        };
+        if is_gone {
+            table.store(i, Entry::ABSENT);
+            gone += 1;
         }
-        // SAFETY: the entry's handle, still in place.
-        unsafe { Frame::borrow_raw(entry.frame()) }.set_count(1);
+        left -= 1;
+        if left == 0 {
+            break;
+        }
     }
-    // SAFETY: the entry owns the handle and is never looked at again.
-    drop(unsafe { Frame::from_raw(entry.frame()) });
+    table.count_sub(gone);
 }
 
 /// The space that a CPU has loaded; a reference counted in the `Arc`, or null before the first.

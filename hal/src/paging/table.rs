@@ -1,11 +1,14 @@
 //! One user address space's table: single pages.
 
+use core::cell::Cell;
+use core::ops::Range;
+
 use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, is_page_aligned};
 use crate::arch;
 use crate::error::Error;
 use crate::frame::Frame;
 
-use super::entry::{Entry, ROOT_LEVEL, Table, index};
+use super::entry::{Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::flush::TlbFlush;
 use super::space::SpaceRef;
@@ -16,16 +19,13 @@ use super::space::SpaceRef;
 #[derive(Debug)]
 pub struct PageTable {
     pub(super) space: SpaceRef,
+    /// Entries of level 1 that forbid stores, because others may have the table.
+    pub(super) shares: Cell<u32>,
 }
 
 impl Drop for PageTable {
     fn drop(&mut self) {
-        let root = self.space.root();
-        crate::irq::disabled(|| super::leave_unused(root));
-        let others = self.space.other_cpus();
-        if !others.is_empty() {
-            arch::paging::ask_to_leave(others, root);
-        }
+        self.leave_cpus();
     }
 }
 
@@ -35,12 +35,28 @@ impl PageTable {
     /// # Errors
     /// `OutOfMemory`: no frame for the root.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { space: SpaceRef::new()? })
+        Ok(Self { space: SpaceRef::new()?, shares: Cell::new(0) })
     }
 
     /// Returns the handle by which tasks and CPUs use the space.
     pub fn space(&self) -> SpaceRef {
         self.space.clone()
+    }
+
+    /// Frees what is mapped in these ranges, if no task uses the space any more: its end, which has to look for what is
+    /// mapped, then finds nothing.
+    pub fn free_ranges(&mut self, ranges: impl Iterator<Item = Range<usize>>) {
+        self.leave_cpus();
+        self.space.free_ranges(ranges);
+    }
+
+    fn leave_cpus(&self) {
+        let root = self.space.root();
+        crate::irq::disabled(|| super::leave_unused(root));
+        let others = self.space.other_cpus();
+        if !others.is_empty() {
+            arch::paging::ask_to_leave(others, root);
+        }
     }
 
     /// Maps an unmapped page; the entry takes the frame's handle. The frame is dropped on failure.
@@ -50,7 +66,7 @@ impl PageTable {
     /// - `Unsupported`: flags that a user page cannot have (`GLOBAL`, or `WRITE` with `COPY_ON_WRITE`), or a block of
     ///   more than one frame.
     /// - `AlreadyMapped`: there is a mapping, which stays.
-    /// - `OutOfMemory`: no frame for an intermediate table.
+    /// - `OutOfMemory`: no frame for a table.
     pub fn map(&mut self, page: usize, frame: Frame, flags: PageFlags) -> Result<(), Error> {
         check_page(page)?;
         check_leaf(&frame, flags)?;
@@ -112,7 +128,7 @@ impl PageTable {
     /// Gives a mapped page these flags; `ACCESSED` and `DIRTY` are added to what the entry has.
     ///
     /// # Errors
-    /// `NotMapped`; `Unsupported` as in [`map`](Self::map).
+    /// `NotMapped`; `Unsupported`, `OutOfMemory` as in [`map`](Self::map).
     pub fn set_flags(&mut self, page: usize, flags: PageFlags, flush: &mut TlbFlush) -> Result<(), Error> {
         if !flags.fit_user() {
             return Err(Error::Unsupported);
@@ -144,23 +160,27 @@ impl PageTable {
     /// Unmaps one page, flushes it everywhere and returns its frame.
     ///
     /// # Errors
-    /// `NotMapped`.
+    /// `NotMapped`, `OutOfMemory`.
     pub fn unmap(&mut self, page: usize) -> Result<Frame, Error> {
         let (frame, _) = self.get(page).filter(|_| is_page_aligned(page)).ok_or(Error::NotMapped)?;
         let mut flush = TlbFlush::new();
-        self.unmap_range(page..page + PAGE_SIZE, &mut flush);
+        self.unmap_range(page..page + PAGE_SIZE, &mut flush)?;
         flush.finish();
         Ok(frame)
     }
 
-    /// Returns the entry for an address, unless it is absent.
+    /// Returns the entry for an address, as it acts, unless it is absent.
     fn entry(&self, addr: usize) -> Option<Entry> {
-        let entry = self.leaf(addr)?.load(index(addr, 0));
-        (!entry.is_absent()).then_some(entry)
+        let (directory, i) = self.directory(addr).ok()?;
+        // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+        let entry = unsafe { directory.child(i) }?.load(index(addr, 0));
+        (!entry.is_absent()).then(|| entry.below(directory.load(i)))
     }
 
+    /// Returns the entry of a mapped page, in a table that is this space's alone.
     fn mapped(&mut self, page: usize) -> Result<(Table<'_>, usize), Error> {
         check_page(page)?;
+        self.make_exclusive(page)?;
         let leaf = self.leaf(page).ok_or(Error::NotMapped)?;
         let i = index(page, 0);
         if leaf.load(i).is_absent() { Err(Error::NotMapped) } else { Ok((leaf, i)) }
@@ -169,38 +189,58 @@ impl PageTable {
     /// Returns the table of level 0 for a user address, if there is one.
     #[inline]
     pub(super) fn leaf(&self, addr: usize) -> Option<Table<'_>> {
-        if addr >= USER_END {
-            return None;
-        }
-        let mut table = self.space.root_table();
-        for level in (1..=ROOT_LEVEL).rev() {
-            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
-            table = unsafe { table.child(index(addr, level)) }?;
-        }
-        Some(table)
+        let (directory, i) = self.directory(addr).ok()?;
+        // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+        unsafe { directory.child(i) }
     }
 
-    /// Returns the table of level 0 for a user address (checked by the caller), making what is missing.
+    /// Returns the table of level 1 for a user address and the index in it; if there is none, the end of the hole.
+    #[inline]
+    pub(super) fn directory(&self, addr: usize) -> Result<(Table<'_>, usize), usize> {
+        if addr >= USER_END {
+            return Err(USER_END);
+        }
+        let mut table = self.space.root_table();
+        for level in (2..=ROOT_LEVEL).rev() {
+            // SAFETY: as in `leaf`.
+            table = unsafe { table.child(index(addr, level)) }.ok_or((addr | (span(level) - 1)) + 1)?;
+        }
+        Ok((table, index(addr, 1)))
+    }
+
+    /// Returns the table of level 0 for a user address (checked by the caller), making what is missing. It is this
+    /// space's alone.
     #[inline]
     pub(super) fn leaf_or_new(&mut self, addr: usize) -> Result<Table<'_>, Error> {
-        let mut table = self.space.root_table();
-        for level in (1..=ROOT_LEVEL).rev() {
-            let i = index(addr, level);
-            // SAFETY: as in `leaf`.
-            table = match unsafe { table.child(i) } {
-                Some(child) => child,
-                None => {
-                    let child = Table::allocate()?;
-                    table.store(i, Entry::table(child.number));
-                    if level != ROOT_LEVEL {
-                        table.count_add(1);
-                    }
-                    child
-                }
-            };
+        let (directory, i) = self.directory_or_new(addr)?;
+        if directory.load(i).is_write_protected() {
+            self.stop_sharing(addr, directory, i)?;
         }
-        Ok(table)
+        child_or_new(directory, i)
     }
+
+    /// Returns the table of level 1 for a user address (checked by the caller) and the index in it.
+    #[inline]
+    pub(super) fn directory_or_new(&self, addr: usize) -> Result<(Table<'_>, usize), Error> {
+        let mut table = self.space.root_table();
+        for level in (2..=ROOT_LEVEL).rev() {
+            table = child_or_new(table, index(addr, level))?;
+        }
+        Ok((table, index(addr, 1)))
+    }
+}
+
+/// Returns the table behind an entry above level 0, of a space that the caller may change; makes it if there is none.
+#[inline]
+fn child_or_new(table: Table<'_>, i: usize) -> Result<Table<'_>, Error> {
+    // SAFETY: as in `PageTable::leaf`.
+    if let Some(child) = unsafe { table.child(i) } {
+        return Ok(child);
+    }
+    let child = Table::allocate()?;
+    table.store(i, Entry::table(child.number));
+    table.count_add(1);
+    Ok(child)
 }
 
 fn check_page(page: usize) -> Result<(), Error> {

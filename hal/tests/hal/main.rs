@@ -10,5 +10,6 @@ mod frame;
 mod heap;
 mod io;
 mod paging;
+mod sharing;
 mod sync;
 mod task;

@@ -91,13 +91,13 @@ fn an_unmap_that_empties_tables_frees_them() {
     }
     table.map(0x7f00_0000_0000, frame(0), PageFlags::USER).unwrap();
     assert_eq!(machine.free_frames(), free - 4 - 6);
-    assert_eq!(table.unmap_range(PAGE..PAGE + 2 * PAGE_SIZE, &mut flush), 2);
+    assert_eq!(table.unmap_range(PAGE..PAGE + 2 * PAGE_SIZE, &mut flush), Ok(2));
     flush.finish();
     assert_eq!(machine.free_frames(), free - 2 - 6);
-    assert_eq!(table.unmap_range(0..USER_END, &mut flush), 2);
+    assert_eq!(table.unmap_range(0..USER_END, &mut flush), Ok(2));
     flush.finish();
     assert_eq!(machine.free_frames(), free);
-    assert_eq!(table.unmap_range(0..USER_END, &mut flush), 0);
+    assert_eq!(table.unmap_range(0..USER_END, &mut flush), Ok(0));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_range_is_clamped_and_reports_what_it_removes() {
     let n = table.unmap_range_with(PAGE + 1..usize::MAX, &mut flush, |page, frame, flags| {
         seen.push((page, frame.number() == number, flags));
     });
-    assert_eq!(n, 2);
+    assert_eq!(n, Ok(2));
     assert_eq!(seen, [(PAGE, true, PageFlags::USER), (last, false, PageFlags::READONLY)]);
     assert_eq!(unmap_page(&mut table, PAGE).unwrap_err(), Error::NotMapped);
 }
@@ -120,7 +120,7 @@ fn a_held_page_keeps_its_frame_and_lets_nobody_in() {
     let (mut table, number) = one_page(7);
     sim::set_space(&table.space());
     let mut flush = TlbFlush::new();
-    table.protect_range(PAGE..PAGE + 1, PageFlags::empty(), PageFlags::USER_ACCESS, &mut flush);
+    table.protect_range(PAGE..PAGE + 1, PageFlags::empty(), PageFlags::USER_ACCESS, &mut flush).unwrap();
     flush.finish();
     assert_eq!(table.translate(PAGE), None);
     assert_eq!(user::load_u32(PAGE), Err(user::Fault { copied: 0 }));
@@ -145,7 +145,7 @@ fn the_mmu_marks_pages_accessed_and_dirty() {
     let mut flush = TlbFlush::new();
     table.set_flags(PAGE, PageFlags::READONLY, &mut flush).unwrap();
     assert_eq!(table.flags(PAGE), Some(marked.difference(PageFlags::WRITE)));
-    table.protect_range(PAGE..PAGE + 1, PageFlags::empty(), PageFlags::DIRTY, &mut flush);
+    table.protect_range(PAGE..PAGE + 1, PageFlags::empty(), PageFlags::DIRTY, &mut flush).unwrap();
     assert_eq!(table.flags(PAGE), Some(PageFlags::READONLY | PageFlags::ACCESSED));
 }
 
@@ -155,8 +155,9 @@ fn fork_shares_private_pages_until_one_side_writes() {
     let mut child = PageTable::new().unwrap();
     let mut flush = TlbFlush::new();
     parent.map(PAGE + PAGE_SIZE, frame(0), PageFlags::READONLY).unwrap();
-    let copied = parent.fork_range(&mut child, 0..USER_END, ForkMode::CopyOnWrite, &mut flush);
-    assert_eq!(copied, Ok(2));
+    let mut copied = 0;
+    parent.fork_range(&mut child, 0..USER_END, &mut flush, |_| copied += 1).unwrap();
+    assert_eq!(copied, 2);
     flush.finish();
     let private = PageFlags::READONLY | PageFlags::COPY_ON_WRITE;
     for table in [&parent, &child] {
@@ -166,7 +167,7 @@ fn fork_shares_private_pages_until_one_side_writes() {
     }
     assert_eq!(parent.get(PAGE).unwrap().0.ref_count(), 3);
     assert!(!child.cow_reuse(PAGE));
-    child.protect_range(0..USER_END, PageFlags::WRITE, PageFlags::empty(), &mut flush);
+    child.protect_range(0..USER_END, PageFlags::WRITE, PageFlags::empty(), &mut flush).unwrap();
     assert_eq!(child.flags(PAGE), Some(private));
     let copy = frame(0);
     copy.copy_from(&child.get(PAGE).unwrap().0);
@@ -178,14 +179,15 @@ fn fork_shares_private_pages_until_one_side_writes() {
 }
 
 #[test]
-fn fork_shares_shared_pages_for_good() {
-    let (mut parent, number) = one_page(3);
+fn fork_wants_free_addresses() {
+    let (mut parent, _) = one_page(3);
     let mut child = PageTable::new().unwrap();
     let mut flush = TlbFlush::new();
-    assert_eq!(parent.fork_range(&mut child, 0..USER_END, ForkMode::Share, &mut flush), Ok(1));
-    assert_eq!(child.flags(PAGE), Some(PageFlags::USER));
-    assert_eq!(child.translate(PAGE), Some(number.phys()));
-    let again = parent.fork_range(&mut child, 0..USER_END, ForkMode::Share, &mut flush);
+    parent.fork_range(&mut child, 0..USER_END, &mut flush, |_| ()).unwrap();
+    let again = parent.fork_range(&mut child, 0..USER_END, &mut flush, |_| ());
+    assert_eq!(again, Err(Error::AlreadyMapped));
+    let all = 0..USER_END;
+    let again = parent.share_range(&mut child, all.clone(), all, 1, &mut flush);
     assert_eq!(again, Err(Error::AlreadyMapped));
 }
 
@@ -199,7 +201,7 @@ fn fork_out_of_memory_frees_all_with_the_child() {
         let mut child = PageTable::new().unwrap();
         let mut flush = TlbFlush::new();
         machine.fail_allocations_after(budget);
-        let result = parent.fork_range(&mut child, 0..USER_END, ForkMode::CopyOnWrite, &mut flush);
+        let result = parent.fork_range(&mut child, 0..USER_END, &mut flush, |_| ());
         assert_eq!(result, Err(Error::OutOfMemory));
         machine.allow_allocations();
         drop((child, flush));
@@ -253,7 +255,7 @@ fn unmap_flushes_before_the_frame_is_free() {
     user::load_u32(PAGE).unwrap();
     machine.clear_tlb_log();
     let mut flush = TlbFlush::new();
-    table.unmap_range(PAGE..PAGE + PAGE_SIZE, &mut flush);
+    table.unmap_range(PAGE..PAGE + PAGE_SIZE, &mut flush).unwrap();
     assert!(freed().is_empty(), "freed before the flush");
     flush.finish();
     assert!(freed().contains(&number));
@@ -271,7 +273,7 @@ fn a_stale_translation_is_really_used_until_it_is_flushed() {
     sim::set_space(&table.space());
     user::load_u32(PAGE).unwrap();
     let mut flush = TlbFlush::new();
-    table.unmap_range(PAGE..PAGE + PAGE_SIZE, &mut flush);
+    table.unmap_range(PAGE..PAGE + PAGE_SIZE, &mut flush).unwrap();
     assert_eq!(user::load_u32(PAGE), Ok(0x0505_0505));
     flush.finish();
     assert!(user::load_u32(PAGE).is_err());
@@ -317,7 +319,7 @@ fn many_pages_become_one_full_flush_and_frames_go_in_batches() {
     }
     machine.clear_tlb_log();
     let mut flush = TlbFlush::new();
-    assert_eq!(table.unmap_range(PAGE..PAGE + pages * PAGE_SIZE, &mut flush), pages);
+    assert_eq!(table.unmap_range(PAGE..PAGE + pages * PAGE_SIZE, &mut flush), Ok(pages));
     drop(flush);
     assert!(freed().len() >= pages);
     assert!(
@@ -391,7 +393,7 @@ fn random_changes_agree_with_a_map() {
         let end = page + random(8) as usize * PAGE_SIZE;
         match random(4) {
             0 => {
-                table.unmap_range(page..end, &mut flush);
+                table.unmap_range(page..end, &mut flush).unwrap();
                 model.retain(|&p, _| p < page || p >= end);
             }
             1 => {

@@ -191,7 +191,7 @@ impl Kernel for TestKernel {
                 let mut flush = hal::paging::TlbFlush::new();
                 let mut parent = current.table.as_ref().unwrap().lock().unwrap();
                 let all = 0..hal::USER_END;
-                parent.fork_range(&mut child, all, hal::paging::ForkMode::CopyOnWrite, &mut flush).unwrap();
+                parent.fork_range(&mut child, all, &mut flush, |_| ()).unwrap();
                 flush.finish();
                 let thread = TestThread::user(child, UserRegs { rax: 0, ..*regs });
                 thread.task().copy_fpu_from_current();

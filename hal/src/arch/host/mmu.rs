@@ -84,6 +84,7 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
         return Err(Miss { present: false });
     }
     let mut number = PhysAddr::new(root).frame().unwrap_or_default();
+    let mut above = None;
     for level in (0..4).rev() {
         debug_assert!(number.index() < machine.frames.len());
         // SAFETY: the CPU holds a reference of the space, and detached tables are freed only after a shoot-down, which
@@ -96,10 +97,12 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
         }
         if level != 0 {
             number = entry.frame();
+            above = Some(entry);
             continue;
         }
         loop {
-            if !allows(entry, access) {
+            let acts = |entry: Entry| above.map_or(entry, |above| entry.below(above));
+            if !allows(acts(entry), access) {
                 return Err(Miss { present: true });
             }
             let mut marks = PageFlags::ACCESSED;
@@ -108,7 +111,7 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
             }
             let marked = Entry(entry.0 | marks.bits());
             match slot.compare_exchange(entry.0, marked.0, Ordering::SeqCst, Ordering::SeqCst) {
-                Ok(_) => return Ok(marked),
+                Ok(_) => return Ok(acts(marked)),
                 Err(seen) => entry = Entry(seen),
             }
             if !entry.is_present() {

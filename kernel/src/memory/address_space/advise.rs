@@ -20,6 +20,7 @@ impl AddressSpace {
     /// # Errors
     /// - `EINVAL`: unknown advice, a misaligned start, a range that wraps, or advice that does not fit the mapping.
     /// - `ENOMEM`: a hole in the range; the rest has been advised.
+    /// - `EAGAIN`: no memory for a page table.
     /// - `EACCES`: `MADV_REMOVE` on a mapping that is not shared and writable.
     pub fn madvise(&self, start: usize, len: usize, advice: u32) -> Result<(), Errno> {
         let known = matches!(advice, MADV_NORMAL..=MADV_DONTNEED | MADV_FREE..=MADV_DONTNEED_LOCKED);
@@ -104,8 +105,7 @@ impl Mm {
             MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE => {
                 // Linux frees after MADV_FREE at any time it likes; we like now.
                 let mut flush = TlbFlush::new();
-                self.zap(vma.kind(), part, &mut flush);
-                return Ok(());
+                return self.zap(vma.kind(), part, &mut flush).map_err(|_| Errno::EAGAIN);
             }
             // All that is needed is in memory, and nothing can be written out.
             _ => return Ok(()),

@@ -128,6 +128,9 @@ impl Mm {
         if !allows(vma, access, forced) {
             return Err(FaultError::Access);
         }
+        if access == Access::Write {
+            self.table.make_exclusive(page).map_err(out_of_memory)?;
+        }
         match self.table.flags(page) {
             None => self.supply(at, page, access),
             Some(flags) if access == Access::Write && !flags.contains(PageFlags::WRITE) => {

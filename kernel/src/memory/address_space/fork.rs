@@ -2,14 +2,15 @@
 
 use alloc::sync::Arc;
 
-use hal::paging::{ForkMode, PageFlags, PageTable, TlbFlush};
+use hal::USER_END;
+use hal::paging::{PageFlags, PageTable, TlbFlush};
 use linux_abi::errno::Errno;
 
 use super::AddressSpace;
 use super::accounts::{Limits, Usage, charge, uncharge};
 use super::mm::{Hot, Mm};
 use super::registry;
-use super::vma::{Lineage, VmFlags};
+use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::VmaMap;
 use crate::memory::reserve;
 
@@ -46,47 +47,78 @@ impl AddressSpace {
     }
 }
 
+/// Page tables with fewer pages are copied at once: as a rule both sides soon write to some of them.
+const SHARED_TABLE_MIN_PAGES: u32 = 64;
+
+/// Tells whether a child gets a mapping as it is and nothing in it comes from an object: its page tables may be shared.
+fn is_shareable(vma: &Vma) -> bool {
+    vma.object.is_none() && !vma.flags.intersects(VmFlags::DONTCOPY | VmFlags::WIPEONFORK)
+}
+
+/// Returns the private pages of a mapping that are in memory.
+fn anonymous_pages(table: &PageTable, vma: &Vma) -> usize {
+    let mut pages = 0;
+    table.for_each(vma.range(), |_, _, flags| pages += usize::from(flags.contains(PageFlags::ANONYMOUS)));
+    pages
+}
+
 impl Mm {
     fn copy_to(&mut self, child: &mut Mm, charged: &mut usize, flush: &mut TlbFlush) -> Result<(), Errno> {
         // Writable entries become copy-on-write below.
         let parent_hot = core::mem::take(&mut self.hot);
+        child.usage.anonymous = self.usage.anonymous;
+        // Between the last mapping that is not shareable and the next.
+        let mut shareable = 0..0;
+        let mut shared_to = 0;
         for vma in self.vmas.iter() {
-            if vma.flags.contains(VmFlags::DONTCOPY) {
+            let is_inherited = !vma.flags.contains(VmFlags::DONTCOPY);
+            let is_copied = vma.lineage != Lineage::NONE
+                && !vma.flags.intersects(VmFlags::DONTCOPY | VmFlags::WIPEONFORK);
+            if is_inherited {
+                let lineage =
+                    if is_copied { Lineage::inherited(child.fresh_lineage()) } else { Lineage::NONE };
+                child.inherit(vma, lineage, charged)?;
+            }
+            if is_shareable(vma) {
+                if shareable.end <= vma.start {
+                    let barrier = self.vmas.iter_from(vma.end).find(|vma| !is_shareable(vma));
+                    shareable.end = barrier.map_or(USER_END, |vma| vma.start);
+                }
+                let range = vma.start.max(shared_to)..vma.end;
+                if !range.is_empty() {
+                    let (to, min_pages) = (&mut child.table, SHARED_TABLE_MIN_PAGES);
+                    shared_to = self.table.share_range(to, range, shareable.clone(), min_pages, flush)?;
+                }
                 continue;
             }
-            let mut copy = vma.clone();
-            copy.flags.remove(VmFlags::LOCKED | VmFlags::LOCKONFAULT);
-            let wiped = vma.flags.contains(VmFlags::WIPEONFORK);
-            let has_copies = vma.lineage != Lineage::NONE && !wiped;
-            copy.lineage = if has_copies { Lineage::inherited(child.fresh_lineage()) } else { Lineage::NONE };
-            if copy.flags.contains(VmFlags::ACCOUNT) {
-                charge(copy.pages())?;
-                *charged += copy.pages();
+            shareable.start = vma.end;
+            if is_copied {
+                let mut other = 0;
+                self.table.fork_range(&mut child.table, vma.range(), flush, |flags| {
+                    other += usize::from(!flags.contains(PageFlags::ANONYMOUS));
+                })?;
+                child.count_object_pages(vma.kind() == ObjectKind::SharedMemory, other);
+            } else if vma.lineage != Lineage::NONE {
+                let left_out = anonymous_pages(&self.table, vma);
+                child.usage.anonymous = child.usage.anonymous.saturating_sub(left_out);
             }
-            child.usage.add(copy.flags, copy.pages() as isize);
-            let range = copy.range();
-            let is_shared_memory = copy.object.as_ref().map(|object| object.is_shared_memory());
-            child.vmas.insert(copy);
-            if !has_copies {
-                continue;
-            }
-            let (mut anonymous, mut other) = (0, 0);
-            let result =
-                self.table.fork_range_with(&mut child.table, range, ForkMode::CopyOnWrite, flush, |flags| {
-                    if flags.contains(PageFlags::ANONYMOUS) {
-                        anonymous += 1;
-                    } else {
-                        other += 1;
-                    }
-                });
-            child.usage.anonymous += anonymous;
-            if let Some(is_shared_memory) = is_shared_memory {
-                child.count_object_pages(is_shared_memory, other);
-            }
-            result?;
         }
         // New pages of the hot mapping are still the parent's own.
         self.hot = parent_hot;
+        Ok(())
+    }
+
+    /// Adds a copy of a parent's mapping.
+    fn inherit(&mut self, vma: &Vma, lineage: Lineage, charged: &mut usize) -> Result<(), Errno> {
+        let mut copy = vma.clone();
+        copy.flags.remove(VmFlags::LOCKED | VmFlags::LOCKONFAULT);
+        copy.lineage = lineage;
+        if copy.flags.contains(VmFlags::ACCOUNT) {
+            charge(copy.pages())?;
+            *charged += copy.pages();
+        }
+        self.usage.add(copy.flags, copy.pages() as isize);
+        self.vmas.insert(copy);
         Ok(())
     }
 }

@@ -138,7 +138,7 @@ impl Mm {
     /// Removes all mappings of a page-aligned range.
     ///
     /// # Errors
-    /// `ENOMEM`: a mapping would be split and there are too many.
+    /// `ENOMEM`: a mapping would be split and there are too many, or no memory for a page table. Nothing has changed.
     pub(super) fn unmap(
         &mut self,
         range: Range<usize>,
@@ -154,6 +154,11 @@ impl Mm {
         if splits && self.vmas.len() >= MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
         }
+        if self.table.has_shares() {
+            for vma in self.vmas.overlapping(range.clone()) {
+                self.table.prepare_unmap(vma.start.max(range.start)..vma.end.min(range.end))?;
+            }
+        }
         self.hot = Hot::default();
         self.vmas.split(range.start);
         self.vmas.split(range.end);
@@ -163,14 +168,24 @@ impl Mm {
             if vma.flags.contains(VmFlags::ACCOUNT) {
                 uncharge(vma.pages());
             }
-            self.zap(vma.kind(), vma.range(), flush);
+            let zapped = self.zap(vma.kind(), vma.range(), flush);
             gone.push(vma);
+            zapped?;
         }
         Ok(())
     }
 
     /// Takes the pages of a part of a mapping out of the page table.
-    pub(super) fn zap(&mut self, kind: ObjectKind, range: Range<usize>, flush: &mut TlbFlush) {
+    ///
+    /// # Errors
+    /// `ENOMEM`: no memory to copy a page table that is shared with another address space, of which a part is concerned.
+    /// Nothing has changed.
+    pub(super) fn zap(
+        &mut self,
+        kind: ObjectKind,
+        range: Range<usize>,
+        flush: &mut TlbFlush,
+    ) -> Result<(), Errno> {
         self.usage.note_peak();
         let (mut anonymous, mut file) = (0, 0);
         self.table.unmap_range_with(range, flush, |_, _, flags| {
@@ -179,9 +194,10 @@ impl Mm {
             } else {
                 file += 1;
             }
-        });
+        })?;
         self.usage.anonymous = self.usage.anonymous.saturating_sub(anonymous);
         self.uncount(kind, file);
+        Ok(())
     }
 
     /// Counts pages of an object that left the page table.

@@ -7,6 +7,9 @@
 //! 2. Mappings, page table and accounts change together under one sleeping lock; the page fault takes it too, so user
 //!    memory is never touched by the holder. A mapping's object is asked for pages under it, and dropped without it.
 //! 3. Pages leave through a `TlbFlush`, which ends before the lock is released.
+//! 4. A last-level table that several address spaces share (fork) shows private anonymous memory alone, so what happens
+//!    to objects never meets one. Whoever changes something makes the tables it concerns exclusive first, while it can
+//!    still fail: that takes memory.
 //!
 //! Lock order: one address space at a time; then page caches, allocators.
 //!
@@ -56,7 +59,6 @@ use crate::lock_order;
 /// The memory of a process, shared by its threads.
 pub struct AddressSpace {
     mm: Mutex<Mm>,
-    space: SpaceRef,
     limits: Limits,
     /// Place in the list of all address spaces.
     slot: AtomicUsize,
@@ -96,16 +98,15 @@ impl AddressSpace {
     }
 
     fn publish(mm: Mm, limits: Limits) -> Arc<Self> {
-        let space = mm.table.space();
         let mm = Mutex::new(lock_order::ADDRESS_SPACE, mm);
-        let this = Arc::new(Self { mm, space, limits, slot: AtomicUsize::new(usize::MAX) });
+        let this = Arc::new(Self { mm, limits, slot: AtomicUsize::new(usize::MAX) });
         registry::add(&this);
         this
     }
 
     /// Returns the handle by which CPUs load the address space.
     pub fn space(&self) -> SpaceRef {
-        self.space.clone()
+        self.mm.lock().table.space()
     }
 
     /// Returns the limits, which the process keeps up to date.
@@ -199,6 +200,7 @@ impl Drop for AddressSpace {
         let committed =
             mm.vmas.iter().filter(|vma| vma.flags.contains(VmFlags::ACCOUNT)).map(vma::Vma::pages).sum();
         accounts::uncharge(committed);
+        mm.table.free_ranges(mm.vmas.iter().map(vma::Vma::range));
     }
 }
 

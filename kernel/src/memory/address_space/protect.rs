@@ -98,6 +98,7 @@ impl Mm {
                 charge(part.len() >> PAGE_SHIFT)?;
                 new |= VmFlags::ACCOUNT;
             }
+            self.table.make_range_exclusive(part.clone())?;
             self.change_flags(part.clone(), gone, |_: &Vma| Ok(new))?;
             let mut set = page_flags(new);
             let mut clear = (PageFlags::USER_ACCESS | PageFlags::NO_EXECUTE).difference(set);
@@ -107,7 +108,7 @@ impl Mm {
                 // Private pages that are not copy-on-write are this mapping's alone.
                 set |= PageFlags::WRITE;
             }
-            self.table.protect_range(part, set, clear, &mut flush);
+            self.table.protect_range(part, set, clear, &mut flush)?;
         }
         Ok(())
     }

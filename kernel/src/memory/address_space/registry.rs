@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hal::paging::{PageFlags, TlbFlush};
 use hal::sync::SpinLock;
 use hal::{PAGE_SHIFT, PAGE_SIZE};
+use linux_abi::errno::Errno;
 
 use super::AddressSpace;
 use super::accounts::Usage;
@@ -123,24 +124,28 @@ pub(in crate::memory) fn unmap_object(content_id: usize, pages: Range<u64>, with
             .collect();
         let mut flush = TlbFlush::new();
         for (kind, all, range) in parts {
-            if all {
-                mm.zap(kind, range, &mut flush);
+            // Needs no memory: objects are in no page table that is shared.
+            let _ = if all {
+                mm.zap(kind, range, &mut flush)
             } else {
-                zap_file_pages(&mut mm, kind, range, &mut flush);
-            }
+                zap_file_pages(&mut mm, kind, range, &mut flush)
+            };
         }
         flush.finish();
     });
 }
 
-fn zap_file_pages(mm: &mut Mm, kind: ObjectKind, range: Range<usize>, flush: &mut TlbFlush) {
+fn zap_file_pages(
+    mm: &mut Mm,
+    kind: ObjectKind,
+    range: Range<usize>,
+    flush: &mut TlbFlush,
+) -> Result<(), Errno> {
     let mut pages = Vec::new();
     mm.table.for_each(range, |page, _, flags| {
         if !flags.contains(PageFlags::ANONYMOUS) {
             pages.push(page);
         }
     });
-    for page in pages {
-        mm.zap(kind, page..page + PAGE_SIZE, flush);
-    }
+    pages.into_iter().try_for_each(|page| mm.zap(kind, page..page + PAGE_SIZE, flush))
 }

@@ -186,6 +186,38 @@ fn fork_copies_on_write_and_the_last_owner_keeps_the_frame() {
 }
 
 #[test]
+fn a_child_has_the_pages_of_its_parent_without_tables_of_its_own() {
+    machine();
+    let parent = space();
+    map(&parent, 0, 500, RW);
+    for page in 0..500 {
+        put(&parent, BASE + page * PAGE_SIZE, 7);
+    }
+    let free = || buddy_allocator::statistics().free_frames;
+    let before = free();
+    let child = parent.fork().unwrap();
+    assert!(before - free() < 8, "{} frames", before - free());
+    assert_eq!((child.usage().anonymous, parent.usage().anonymous), (500, 500));
+    assert_eq!(access(&child, BASE, Access::Write), Ok(FaultKind::Minor));
+    put(&child, BASE, 8);
+    assert_eq!((byte(&parent, BASE), byte(&child, BASE), byte(&child, BASE + PAGE_SIZE)), (7, 8, 7));
+    // The parent is alone with the old table now, so it keeps the pages that the child has copied.
+    put(&parent, BASE, 9);
+    assert_eq!((byte(&parent, BASE), byte(&child, BASE)), (9, 8));
+    // Not inherited, or inherited empty, in a table of which the rest is.
+    let forked_with = |advice| {
+        parent.madvise(BASE + 100 * PAGE_SIZE, 10 * PAGE_SIZE, advice).unwrap();
+        let child = parent.fork().unwrap();
+        let ten = child.mapping_from(BASE + 100 * PAGE_SIZE, true).unwrap();
+        assert_eq!(byte(&child, BASE), 9);
+        (child.usage().anonymous, ten.range.start == BASE + 100 * PAGE_SIZE, ten.anonymous_pages)
+    };
+    assert_eq!(forked_with(18), (490, true, 0));
+    assert_eq!(forked_with(19), (500, false, 500));
+    assert_eq!(forked_with(10), (490, false, 390));
+}
+
+#[test]
 fn shared_memory_survives_fork_shared() {
     machine();
     let parent = space();
@@ -394,6 +426,23 @@ fn maps_look_like_linux() {
     assert_eq!(lines[1].find("/dev/zero"), Some(73));
 }
 
+/// Changes of parts of a page table that parent and child share.
+fn life_with_shared_tables(space: &AddressSpace) {
+    let at = BASE + (16 << 20);
+    let request = MapRequest::anonymous(Place::Fixed(at), 70 * PAGE_SIZE, RW);
+    let written = space.mmap(request).and_then(|at| space.write_remote(at, &[4; 70 * PAGE_SIZE]));
+    let Ok(child) = space.fork() else { return };
+    let _ = child.madvise(at, PAGE_SIZE, 4);
+    let _ = child.munmap(at + PAGE_SIZE, PAGE_SIZE);
+    let _ = child.mprotect(at + 2 * PAGE_SIZE, PAGE_SIZE, 1);
+    let _ = child.mremap(at + 3 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, 1, 0, false);
+    let _ = child.write_remote(at + 4 * PAGE_SIZE, &[5; 2 * PAGE_SIZE]);
+    if written.is_ok() {
+        assert_eq!((byte(space, at), byte(space, at + 4 * PAGE_SIZE)), (4, 4));
+    }
+    let _ = space.munmap(at, 70 * PAGE_SIZE);
+}
+
 /// What a program may do that allocates; every step may fail.
 fn busy_life() -> Option<()> {
     let space = AddressSpace::new_fixed().ok()?;
@@ -413,6 +462,7 @@ fn busy_life() -> Option<()> {
         let _ = child.write_remote(BASE, &[3; 2 * PAGE_SIZE]);
         let _ = child.mremap(BASE, 8 * PAGE_SIZE, 600 * PAGE_SIZE, 1, 0, false);
     }
+    life_with_shared_tables(&space);
     let _ = space.mprotect(BASE + PAGE_SIZE, PAGE_SIZE, 0);
     let _ = space.munmap(BASE + 3 * PAGE_SIZE, PAGE_SIZE);
     file.set_size(PAGE_SIZE as u64);
@@ -436,7 +486,7 @@ fn memory_that_runs_out_anywhere_is_an_error_and_leaks_nothing() {
         let now = buddy_allocator::statistics();
         assert_eq!((now.free_frames, now.refused), (before, 0), "after {n} frames");
         n += 1;
-        if n > 120 {
+        if n > 260 {
             break;
         }
     }
@@ -466,16 +516,43 @@ fn a_program_that_takes_all_meets_the_reserve() {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Map { page: usize, pages: usize, access: u32 },
-    Unmap { page: usize, pages: usize },
-    Protect { page: usize, pages: usize, access: u32 },
-    Write { page: usize, byte: u8 },
-    Forget { page: usize, pages: usize },
-    Move { page: usize, pages: usize, to: usize },
+    Map {
+        page: usize,
+        pages: usize,
+        access: u32,
+    },
+    Unmap {
+        page: usize,
+        pages: usize,
+    },
+    Protect {
+        page: usize,
+        pages: usize,
+        access: u32,
+    },
+    Write {
+        page: usize,
+        byte: u8,
+    },
+    Forget {
+        page: usize,
+        pages: usize,
+    },
+    Move {
+        page: usize,
+        pages: usize,
+        to: usize,
+    },
     Fork,
+    /// Goes on with an older generation.
+    Switch(usize),
+    /// Ends an older generation.
+    Exit(usize),
 }
 
 const PAGES: usize = 48;
+/// The first of some written pages beside those.
+const BALLAST: usize = 256;
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let range = || (0..PAGES, 1usize..12).prop_map(|(page, pages)| (page, pages.min(PAGES - page)));
@@ -486,7 +563,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         8 => (0..PAGES, 1u8..255).prop_map(|(page, byte)| Op::Write { page, byte }),
         1 => range().prop_map(|(page, pages)| Op::Forget { page, pages }),
         2 => (range(), 0..PAGES).prop_map(|((page, pages), to)| Op::Move { page, pages, to: to.min(PAGES - pages) }),
-        1 => Just(Op::Fork),
+        2 => Just(Op::Fork),
+        2 => (0usize..8).prop_map(Op::Switch),
+        1 => (0usize..8).prop_map(Op::Exit),
     ];
     prop::collection::vec(op, 1..120)
 }
@@ -499,6 +578,10 @@ fn compare(space: &AddressSpace, model: &Model) {
     for mapping in mappings(space) {
         assert!(mapping.range.start >= last, "out of order");
         last = mapping.range.end;
+        if mapping.range.start >= BASE + PAGES * PAGE_SIZE {
+            assert_eq!(mapping.anonymous_pages, 80, "the pages beside");
+            continue;
+        }
         for addr in mapping.range.step_by(PAGE_SIZE) {
             seen[(addr - BASE) / PAGE_SIZE] = Some(mapping.flags & VmFlags::ACCESS);
         }
@@ -520,8 +603,9 @@ fn compare(space: &AddressSpace, model: &Model) {
     }
     let total = model.iter().flatten().count();
     let usage = space.usage();
-    assert_eq!(usage.total, total);
-    assert!(usage.resident() <= total);
+    assert_eq!(usage.total, total + 80);
+    let counted: usize = mappings(space).iter().map(|mapping| mapping.anonymous_pages).sum();
+    assert_eq!(usage.resident(), counted);
 }
 
 proptest! {
@@ -531,6 +615,11 @@ proptest! {
     fn behaves_as_one_byte_and_one_set_of_rights_per_page(ops in ops()) {
         machine();
         let mut space = space();
+        // Enough pages in the same page table for a fork to share it.
+        map(&space, BALLAST, 80, RW);
+        for page in BALLAST..BALLAST + 80 {
+            put(&space, BASE + page * PAGE_SIZE, 1);
+        }
         // Older generations, with what they must still contain.
         let mut frozen: Vec<(Arc<AddressSpace>, Model)> = Vec::new();
         let mut model: Model = [None; PAGES];
@@ -588,6 +677,18 @@ proptest! {
                     let child = space.fork().unwrap();
                     let parent = core::mem::replace(&mut space, child);
                     frozen.push((parent, model));
+                }
+                Op::Switch(n) => {
+                    let n = n % (frozen.len() + 1);
+                    if let Some(other) = frozen.get_mut(n) {
+                        core::mem::swap(&mut other.0, &mut space);
+                        core::mem::swap(&mut other.1, &mut model);
+                    }
+                }
+                Op::Exit(n) => {
+                    if n < frozen.len() {
+                        frozen.swap_remove(n);
+                    }
                 }
             }
             compare(&space, &model);
