@@ -307,3 +307,12 @@ p vdso mappings
 
 #case vdso_auxv
 p vdso auxv
+
+#case signalfd_kinds
+p signalfd kinds
+
+#case signalfd_errors
+p signalfd errors
+
+#case signalfd_waiting
+p signalfd waiting

@@ -327,6 +327,10 @@ impl File for Epoll {
         false
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
         if let Some(table) = table {
             table.register(&self.ready.waiters);

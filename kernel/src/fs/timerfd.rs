@@ -126,6 +126,10 @@ impl File for TimerFd {
         false
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     /// Reads the number of expiries since the last read or setting, 8 bytes.
     fn read(&self, _position: &mut u64, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
         if sink.remaining() < 8 {

@@ -70,6 +70,10 @@ impl File for EventCounter {
         false
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     fn read(&self, _: &mut u64, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
         if sink.remaining() < VALUE_LEN {
             return Err(Errno::EINVAL);

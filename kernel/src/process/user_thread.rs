@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use hal::sync::SpinLock;
-use linux_abi::signal::{SS_DISABLE, SigSet, StackT};
+use linux_abi::siginfo::SigInfo;
+use linux_abi::signal::{SS_DISABLE, SigSet, Signal, StackT};
 
 use super::Process;
 use super::credentials::Credentials;
@@ -109,6 +110,22 @@ impl UserThread {
             self.process.parent_death_signal.store(0, Ordering::Relaxed);
         }
         drop(old);
+    }
+
+    /// Signals pending for the thread or its process.
+    pub fn pending_signals(&self) -> SigSet {
+        let shared = self.process.signals.lock();
+        let own = self.signals.lock();
+        shared.pending.set().union(own.pending.set())
+    }
+
+    /// Takes the next pending signal of `wanted`, blocked or not, of the thread or else of its process. What the thread
+    /// has to look at may be less then: see [`recompute_work`](super::signal::delivery::recompute_work).
+    pub fn take_signal(&self, wanted: SigSet) -> Option<(Signal, SigInfo)> {
+        let mut shared = self.process.signals.lock();
+        let mut own = self.signals.lock();
+        let others = SigSet(!wanted.0);
+        own.pending.take(others).or_else(|| shared.pending.take(others))
     }
 
     /// Signals the thread does not take now.

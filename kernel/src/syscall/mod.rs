@@ -66,6 +66,7 @@ mod setitimer;
 mod setpgid;
 mod setuid;
 mod sigaction;
+mod signalfd;
 mod sigreturn;
 mod stat;
 mod sysinfo;

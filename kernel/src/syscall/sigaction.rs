@@ -81,11 +81,7 @@ pub(super) fn rt_sigpending(cx: &Context, args: &Args) -> Result<usize, SyscallE
     if size > SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let pending = {
-        let shared = cx.process().signals.lock();
-        let own = cx.user().signals.lock();
-        shared.pending.set().union(own.pending.set()).intersection(own.blocked)
-    };
+    let pending = cx.user().pending_signals().intersection(cx.user().blocked());
     hal::user::copy_out(out, &pending.0.to_ne_bytes()[..size])?;
     Ok(0)
 }
@@ -144,12 +140,7 @@ fn wait_for_wanted(
     wanted: SigSet,
     deadline: Option<u64>,
 ) -> Result<Option<(Signal, SigInfo)>, Errno> {
-    let take = || {
-        let mut shared = cx.process().signals.lock();
-        let mut own = cx.user().signals.lock();
-        let others = SigSet(!wanted.0);
-        own.pending.take(others).or_else(|| shared.pending.take(others))
-    };
+    let take = || cx.user().take_signal(wanted);
     if let Some(found) = take() {
         delivery::recompute_work(cx.thread(), cx.user());
         return Ok(Some(found));

@@ -7,7 +7,8 @@ use super::{
     execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill,
     madvise, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep,
     open, pipe, poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid,
-    setuid, sigaction, sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
+    setuid, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname,
+    vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -285,6 +286,8 @@ pub static ROWS: &[Row] = &[
     row(nr::TIMER_SETTIME,       timer_create::timer_settime,                   Never,       Full),
     row(nr::TIMER_GETTIME,       timer_create::timer_gettime,                   Never,       Full),
     row(nr::TIMER_GETOVERRUN,    timer_create::timer_getoverrun,                Never,       Full),
+    row(nr::SIGNALFD,            signalfd::signalfd,                            Never,       Full),
+    row(nr::SIGNALFD4,           signalfd::signalfd4,                           Never,       Full),
     row(nr::TIMERFD_CREATE,      timerfd_create::timerfd_create,                Never,       Full),
     row(nr::TIMERFD_SETTIME,     timerfd_create::timerfd_settime,               Never,       Partial("setting the clock cancels nothing")),
     row(nr::TIMERFD_GETTIME,     timerfd_create::timerfd_gettime,               Never,       Full),

@@ -1,7 +1,7 @@
 //! `siginfo_t`: what travels with a signal. 128 bytes: number, errno, code, and a union that depends on the code.
 
-use crate::signal::{SigVal, Signal};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use crate::signal::{SigSet, SigVal, Signal};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Sent by `kill`.
 pub const SI_USER: i32 = 0;
@@ -309,3 +309,71 @@ pub struct SignalfdSiginfo {
 }
 
 const _: () = assert!(size_of::<SignalfdSiginfo>() == 128);
+
+impl From<&SigInfo> for SignalfdSiginfo {
+    /// Tells what the union of a record means by its cause, or, for the kernel's own causes, by its signal.
+    fn from(info: &SigInfo) -> Self {
+        let mut record = Self::new_zeroed();
+        record.ssi_signo = info.si_signo as u32;
+        record.ssi_errno = info.si_errno;
+        record.ssi_code = info.si_code;
+        let signal = info.signal();
+        let is_kernels = info.si_code > SI_USER && info.si_code < SI_KERNEL;
+        if is_kernels && signal.is_some_and(|signal| SigSet::SYNCHRONOUS.contains(signal)) {
+            if signal == Some(Signal::SIGSYS) {
+                record.ssi_call_addr = info.address();
+                record.ssi_syscall = info.fields[2];
+                record.ssi_arch = info.fields[3] as u32;
+            } else {
+                record.ssi_addr = info.address();
+                record.ssi_addr_lsb = info.fields[2] as u16;
+            }
+        } else if is_kernels && signal == Some(Signal::SIGIO) || info.si_code == SI_SIGIO {
+            record.ssi_band = info.fields[0] as u32;
+            record.ssi_fd = info.fields[2];
+        } else if info.si_code == SI_TIMER {
+            record.ssi_tid = info.fields[0] as u32;
+            record.ssi_overrun = info.fields[1] as u32;
+            record.set_value(info.value());
+        } else {
+            record.ssi_pid = info.pid() as u32;
+            record.ssi_uid = info.uid();
+            if is_kernels && signal == Some(Signal::SIGCHLD) {
+                record.ssi_status = info.status();
+                record.ssi_utime = info.u64_at(4);
+                record.ssi_stime = info.u64_at(6);
+            } else if info.si_code < 0 {
+                record.set_value(info.value());
+            }
+        }
+        record
+    }
+}
+
+impl SignalfdSiginfo {
+    fn set_value(&mut self, value: SigVal) {
+        self.ssi_ptr = value;
+        self.ssi_int = value as i32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_by_its_cause() {
+        let child = SignalfdSiginfo::from(&SigInfo::child(CLD_KILLED, 7, 1000, 9, 3, 4));
+        assert_eq!((child.ssi_pid, child.ssi_uid, child.ssi_status), (7, 1000, 9));
+        assert_eq!((child.ssi_utime, child.ssi_stime, child.ssi_ptr), (3, 4, 0));
+        let queued = SignalfdSiginfo::from(&SigInfo::queue(Signal::SIGCHLD, 7, 8, 0x1_0000_0002));
+        assert_eq!((queued.ssi_pid, queued.ssi_ptr, queued.ssi_int), (7, 0x1_0000_0002, 2));
+        assert_eq!(queued.ssi_status, 0);
+        let timer = SignalfdSiginfo::from(&SigInfo::timer(Signal::SIGALRM, 3, 5, 6));
+        assert_eq!((timer.ssi_tid, timer.ssi_overrun, timer.ssi_int, timer.ssi_pid), (3, 5, 6, 0));
+        let fault = SignalfdSiginfo::from(&SigInfo::fault(Signal::SIGSEGV, SEGV_MAPERR, 0x1234));
+        assert_eq!((fault.ssi_addr, fault.ssi_pid), (0x1234, 0));
+        let io = SignalfdSiginfo::from(&SigInfo::poll(Signal::SIGIO, POLL_IN, 0x41, 5));
+        assert_eq!((io.ssi_band, io.ssi_fd), (0x41, 5));
+    }
+}

@@ -104,6 +104,12 @@ pub trait File: Send + Sync {
         true
     }
 
+    /// Whether `lseek` on it, which has no position, does nothing and answers 0 (`noop_llseek` on Linux: the descriptors
+    /// of events) instead of refusing.
+    fn ignores_seek(&self) -> bool {
+        false
+    }
+
     /// Reads into `sink` what is at `*position` and moves the position past it. 0 means the end (or an empty sink).
     ///
     /// # Errors
@@ -202,6 +208,11 @@ pub trait File: Send + Sync {
 
     /// Returns the file as a timer, for `timerfd_settime` and its like.
     fn as_timer(&self) -> Option<&crate::fs::timerfd::TimerFd> {
+        None
+    }
+
+    /// Returns the file as a set of signals, for `signalfd4`.
+    fn as_signal_fd(&self) -> Option<&crate::process::signal::signal_fd::SignalFd> {
         None
     }
 

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use hal::sync::{Mutex, MutexGuard, SpinLock};
 use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
+use linux_abi::seek::SEEK_HOLE;
 
 use super::mount::MountOptions;
 use super::{Dentry, File, FileType, Inode, IoFlags, Metadata, Path, PollEvents, anonymous};
@@ -362,13 +363,16 @@ impl OpenFile {
     /// Moves the position (`lseek`) and returns it.
     ///
     /// # Errors
-    /// `ESPIPE`: a stream. Else those of [`File::seek`].
+    /// `EINVAL`: no such `whence`. `ESPIPE`: a stream. Else those of [`File::seek`].
     pub fn seek(&self, offset: i64, whence: u32) -> Result<u64, Errno> {
         if self.is_path_only {
             return Err(Errno::EBADF);
         }
+        if whence > SEEK_HOLE {
+            return Err(Errno::EINVAL);
+        }
         if !self.is_seekable {
-            return Err(Errno::ESPIPE);
+            return if self.file.ignores_seek() { Ok(0) } else { Err(Errno::ESPIPE) };
         }
         let mut position = self.position.hold();
         *position = self.file.seek(*position, offset, whence)?;

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod frame;
 pub mod pending;
 pub mod send;
+pub mod signal_fd;
 
 pub use actions::Actions;
 pub use pending::PendingSignals;

@@ -100,6 +100,9 @@ fn take_effect(
     if continued {
         notify_parent_of_job_change(process, CLD_CONTINUED, Signal::SIGCONT);
     }
+    if effect != Effect::None {
+        process.signal_event.wake_all();
+    }
     match effect {
         Effect::None | Effect::Waits => {}
         Effect::Fatal => exit::begin_group_exit(process, wait::status_killed(signal, false)),
