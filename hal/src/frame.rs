@@ -35,6 +35,8 @@ const SATURATED: u32 = 1 << 25;
 /// Where a saturated count is put back to: 2^24 concurrent operations away from either end.
 const PINNED: u32 = SATURATED + (1 << 24);
 const TAIL: u32 = 1 << 26;
+/// What the count is in a block that was cut into heap slots, to which the binary logarithm of their size is added.
+pub(crate) const CUT: u32 = 1 << 24;
 const ORDER_SHIFT: u32 = 27;
 
 impl FrameState {
@@ -86,6 +88,12 @@ pub(crate) unsafe fn unreserve(first: FrameNumber, order: u8) {
 /// Returns the order of the block that an owned frame belongs to.
 pub(crate) fn order_of_owned(number: FrameNumber) -> u8 {
     (state(number).map_or(0, |state| state.load(Ordering::Relaxed)) >> ORDER_SHIFT) as u8
+}
+
+/// Returns the binary logarithm of the size of the slots that an owned block was cut into.
+pub(crate) fn cut_of(first: FrameNumber) -> Option<u32> {
+    let count = state(first)?.load(Ordering::Relaxed) & COUNT_MASK;
+    count.checked_sub(CUT).filter(|&bits| bits < usize::BITS)
 }
 
 /// A counted handle of a block of 2^order frames, naturally aligned.

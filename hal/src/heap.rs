@@ -3,14 +3,16 @@
 //! Invariants:
 //! 1. A `Slot` owns `size` bytes at an address that is a multiple of `size`; no other slot or frame handle covers them.
 //! 2. All slots cut from one block have the same size and keep that block's one frame handle in trust; the block comes
-//!    back as a [`Frame`] only from all of them together.
-//! 3. A free slot's memory holds nothing but, in its first word, the link of the list that owns it.
+//!    back as a [`Frame`] only from all of them together. Meanwhile the frame table has their size.
+//! 3. What the global allocator was given may be larger than what it asked for; it gives back the beginning, which
+//!    stands for all of it.
+//! 4. A free slot's memory holds nothing but, in its first word, the link of the list that owns it.
 
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SIZE};
+use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE};
 use crate::arch;
 use crate::frame::{self, Frame};
 
@@ -19,18 +21,26 @@ pub const MIN_SLOT: usize = 16;
 /// Size of the largest slot in bytes.
 pub const MAX_SLOT: usize = PAGE_SIZE << MAX_ORDER;
 
-/// Returns the size of the slot that serves a layout: the power of two that covers its size and its alignment.
-#[inline]
-pub const fn slot_size(layout: Layout) -> usize {
+/// Returns the binary logarithm of [`slot_size`].
+#[inline(always)]
+pub const fn slot_bits(layout: Layout) -> u32 {
     let bytes = if layout.size() > layout.align() { layout.size() } else { layout.align() };
-    if bytes <= MIN_SLOT { MIN_SLOT } else { bytes.next_power_of_two() }
+    // An alignment is at least 1, so nothing wraps.
+    ((bytes - 1) | (MIN_SLOT - 1)).ilog2() + 1
+}
+
+/// Returns the size of the slot that serves a layout: the power of two that covers its size and its alignment.
+#[inline(always)]
+pub const fn slot_size(layout: Layout) -> usize {
+    1 << slot_bits(layout)
 }
 
 /// Owned, uninitialised kernel memory of a power-of-two size. Dropping one leaks it.
 #[must_use = "dropping a slot leaks its memory"]
 pub struct Slot {
     start: NonNull<u8>,
-    size: usize,
+    /// The binary logarithm of the size.
+    bits: u32,
 }
 
 // SAFETY: a slot is plain memory with one owner.
@@ -40,13 +50,19 @@ unsafe impl Sync for Slot {}
 
 impl Slot {
     /// Returns the size in bytes.
-    #[inline]
+    #[inline(always)]
     pub fn size(&self) -> usize {
-        self.size
+        1 << self.bits
+    }
+
+    /// Returns the binary logarithm of the size.
+    #[inline(always)]
+    pub fn bits(&self) -> u32 {
+        self.bits
     }
 
     /// Returns the address, for statistics and colouring.
-    #[inline]
+    #[inline(always)]
     pub fn addr(&self) -> usize {
         self.start.as_ptr() as usize
     }
@@ -59,12 +75,12 @@ impl Slot {
         let size = frame.size();
         let Some(start) = NonNull::new(frame.at(0, size)) else { return Err(frame) };
         frame.into_raw();
-        Ok(Slot { start, size })
+        Ok(Slot { start, bits: size.trailing_zeros() })
     }
 
     /// Turns a slot that is a whole block back into it.
     pub fn into_frame(self) -> Result<Frame, Slot> {
-        if PAGE_SIZE << self.block_order() != self.size {
+        if PAGE_SIZE << self.block_order() != self.size() {
             return Err(self);
         }
         // SAFETY: the slot is all of its block and holds the block's handle in trust (invariant 2).
@@ -76,6 +92,39 @@ impl Slot {
     pub fn frame_number(&self) -> FrameNumber {
         let number = arch::memory::frame_of_ptr(self.start.as_ptr());
         FrameNumber::new(number.get() & !((1 << self.block_order()) - 1))
+    }
+
+    /// Returns the whole slot that was handed out, of which the global allocator gave back what it knows of.
+    pub fn whole(self) -> Slot {
+        let cut = frame::cut_of(self.frame_number());
+        let bits = cut.unwrap_or(PAGE_SHIFT + u32::from(self.block_order()));
+        // Both begin at the same byte (invariant 3), and nobody else has a part of the larger one.
+        Slot { start: self.start, bits }
+    }
+
+    /// Copies bytes out, from `offset` on.
+    ///
+    /// # Panics
+    /// If the range leaves the slot.
+    pub fn read(&self, offset: usize, dst: &mut [u8]) {
+        let src = self.at(offset, dst.len());
+        // SAFETY: `at` checked the range, which is the slot's; `dst` is a buffer and in no slot (invariant 1).
+        unsafe { arch::memory::copy(dst.as_mut_ptr(), src, dst.len()) }
+    }
+
+    /// Copies bytes in, from `offset` on.
+    ///
+    /// # Panics
+    /// If the range leaves the slot.
+    pub fn write(&mut self, offset: usize, src: &[u8]) {
+        let dst = self.at(offset, src.len());
+        // SAFETY: as in `read`, with the roles exchanged.
+        unsafe { arch::memory::copy(dst, src.as_ptr(), src.len()) }
+    }
+
+    fn at(&self, offset: usize, len: usize) -> *mut u8 {
+        assert!(offset <= self.size() && len <= self.size() - offset, "range leaves the slot");
+        self.start.as_ptr().wrapping_add(offset)
     }
 
     fn block_order(&self) -> u8 {
@@ -91,16 +140,17 @@ impl Slot {
     /// Takes back a slot.
     ///
     /// # Safety
-    /// `start` came from [`into_ptr`](Self::into_ptr) of a slot of this size, and its memory is in use no longer.
+    /// `start` came from [`into_ptr`](Self::into_ptr) of a slot of at least 2^`bits` bytes, and its memory is in use no longer.
+    #[inline(always)]
     #[allow(dead_code, reason = "the global allocator exists on the PC only")]
-    pub(crate) unsafe fn from_ptr(start: NonNull<u8>, size: usize) -> Slot {
-        Slot { start, size }
+    pub(crate) unsafe fn from_ptr(start: NonNull<u8>, bits: u32) -> Slot {
+        Slot { start, bits }
     }
 }
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Slot({:#x}, {} bytes)", self.addr(), self.size)
+        write!(f, "Slot({:#x}, {} bytes)", self.addr(), self.size())
     }
 }
 
@@ -108,7 +158,7 @@ impl fmt::Debug for Slot {
 pub struct SlotList {
     head: Option<NonNull<Link>>,
     len: usize,
-    slot_size: usize,
+    slot_bits: u32,
 }
 
 #[repr(C)]
@@ -130,7 +180,7 @@ impl SlotList {
     /// If that is no power of two between [`MIN_SLOT`] and [`MAX_SLOT`].
     pub const fn new(slot_size: usize) -> Self {
         assert!(slot_size.is_power_of_two() && slot_size >= MIN_SLOT && slot_size <= MAX_SLOT);
-        Self { head: None, len: 0, slot_size }
+        Self { head: None, len: 0, slot_bits: slot_size.trailing_zeros() }
     }
 
     /// Returns the number of slots.
@@ -148,16 +198,16 @@ impl SlotList {
     /// Returns the size of each slot.
     #[inline]
     pub fn slot_size(&self) -> usize {
-        self.slot_size
+        1 << self.slot_bits
     }
 
     /// Adds a slot at the front.
     ///
     /// # Panics
     /// If it has another size.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, slot: Slot) {
-        assert!(slot.size == self.slot_size, "slot of another size");
+        assert!(slot.bits == self.slot_bits, "slot of another size");
         let link = slot.start.cast::<Link>();
         // SAFETY: the slot owns at least MIN_SLOT bytes, aligned for `Link`; nothing else uses them (invariant 1).
         unsafe { link.write(Link { next: self.head }) };
@@ -166,14 +216,14 @@ impl SlotList {
     }
 
     /// Takes the front slot.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Slot> {
         let link = self.head?;
         // SAFETY: `push` wrote the link, and the memory has been the list's since.
         let Link { next } = unsafe { link.read() };
         self.head = next;
         self.len -= 1;
-        Some(Slot { start: link.cast(), size: self.slot_size })
+        Some(Slot { start: link.cast(), bits: self.slot_bits })
     }
 
     /// Moves up to `n` slots from the front of `other` to the front of this list; returns how many.
@@ -190,7 +240,7 @@ impl SlotList {
 
 impl fmt::Debug for SlotList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SlotList({} of {} bytes)", self.len, self.slot_size)
+        write!(f, "SlotList({} of {} bytes)", self.len, self.slot_size())
     }
 }
 
@@ -208,11 +258,12 @@ pub fn slots_of(frame: Frame, size: usize) -> Result<SlotList, Frame> {
         return Err(frame);
     }
     let Some(start) = NonNull::new(frame.at(0, total)) else { return Err(frame) };
+    frame.set_count(frame::CUT + size.trailing_zeros());
     frame.into_raw();
     for i in (0..total / size).rev() {
         // SAFETY: `i * size` lies within the block of `total` bytes.
         let slot_start = unsafe { start.add(i * size) };
-        list.push(Slot { start: slot_start, size });
+        list.push(Slot { start: slot_start, bits: size.trailing_zeros() });
     }
     Ok(list)
 }
@@ -226,10 +277,10 @@ pub fn reassemble(mut list: SlotList) -> Result<Frame, SlotList> {
     let number = first.frame_number();
     let block_size = PAGE_SIZE << first.block_order();
     list.push(first);
-    if list.len * list.slot_size != block_size {
+    if list.len * list.slot_size() != block_size {
         return Err(list);
     }
-    let mut seen = SlotList::new(list.slot_size);
+    let mut seen = SlotList::new(list.slot_size());
     while let Some(slot) = list.pop() {
         let same = slot.frame_number() == number;
         seen.push(slot);
@@ -240,7 +291,9 @@ pub fn reassemble(mut list: SlotList) -> Result<Frame, SlotList> {
     }
     // SAFETY: slots are disjoint and aligned, all of these lie in the block and their sizes add up to it: they are the
     // whole block, with its handle in trust (invariant 2). They are forgotten here.
-    Ok(unsafe { Frame::from_raw(number) })
+    let frame = unsafe { Frame::from_raw(number) };
+    frame.set_count(1);
+    Ok(frame)
 }
 
 #[cfg(target_os = "none")]
@@ -250,7 +303,7 @@ mod global {
     use core::alloc::{GlobalAlloc, Layout};
     use core::ptr::{NonNull, null_mut};
 
-    use super::{Slot, slot_size};
+    use super::{Slot, slot_bits};
     use crate::upcall::bound;
 
     struct KernelHeap;
@@ -265,7 +318,7 @@ mod global {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             match bound::heap_alloc(layout) {
                 Some(slot) => {
-                    assert!(slot.size() == slot_size(layout), "heap slot of a wrong size");
+                    assert!(slot.bits() >= slot_bits(layout), "heap slot too small");
                     slot.into_ptr().as_ptr()
                 }
                 None => null_mut(),
@@ -277,14 +330,14 @@ mod global {
             // SAFETY: the caller's duty: `start` came from `alloc`, which never returns null for it.
             let start = unsafe { NonNull::new_unchecked(start) };
             // SAFETY: `alloc` made it from a slot of this size for the same layout.
-            let slot = unsafe { Slot::from_ptr(start, slot_size(layout)) };
+            let slot = unsafe { Slot::from_ptr(start, slot_bits(layout)) };
             bound::heap_free(slot);
         }
 
         #[inline]
         unsafe fn realloc(&self, start: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
             let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else { return null_mut() };
-            if slot_size(new_layout) == slot_size(layout) {
+            if slot_bits(new_layout) == slot_bits(layout) && bound::heap_may_resize() {
                 return start;
             }
             // SAFETY: `new_size` is not zero, by the caller's duty.

@@ -31,10 +31,12 @@ pub trait Kernel {
     fn alloc_frames(order: u8) -> Option<Frame>;
     /// Takes back a block: its last reference is gone, its state is free again.
     fn free_frames(first: FrameNumber, order: u8);
-    /// Hands out heap memory: a slot of exactly [`slot_size(layout)`](crate::heap::slot_size) bytes.
+    /// Hands out heap memory: a slot of at least [`slot_size(layout)`](crate::heap::slot_size) bytes.
     fn heap_alloc(layout: Layout) -> Option<Slot>;
-    /// Takes back heap memory.
+    /// Takes back heap memory: the first `slot_size(layout)` bytes of what was handed out.
     fn heap_free(slot: Slot);
+    /// Tells whether an allocation may grow or shrink without a word within the size that was asked for.
+    fn heap_may_resize() -> bool;
 
     /// Handles a system call; the result goes to rax. Interrupts on. The hot path.
     fn syscall(frame: &mut SyscallFrame) -> isize;
@@ -134,12 +136,18 @@ macro_rules! entry {
                 <$kernel as Kernel>::free_frames(first, order)
             }
             #[unsafe(no_mangle)]
+            #[inline(always)]
             extern "Rust" fn __exo_heap_alloc(layout: ::core::alloc::Layout) -> Option<$crate::heap::Slot> {
                 <$kernel as Kernel>::heap_alloc(layout)
             }
             #[unsafe(no_mangle)]
+            #[inline(always)]
             extern "Rust" fn __exo_heap_free(slot: $crate::heap::Slot) {
                 <$kernel as Kernel>::heap_free(slot)
+            }
+            #[unsafe(no_mangle)]
+            extern "Rust" fn __exo_heap_may_resize() -> bool {
+                <$kernel as Kernel>::heap_may_resize()
             }
             #[unsafe(no_mangle)]
             extern "Rust" fn __exo_syscall(frame: &mut $crate::task::SyscallFrame) -> isize {
@@ -218,6 +226,8 @@ pub(crate) mod bound {
         pub(crate) safe fn heap_alloc(layout: Layout) -> Option<Slot>;
         #[link_name = "__exo_heap_free"]
         pub(crate) safe fn heap_free(slot: Slot);
+        #[link_name = "__exo_heap_may_resize"]
+        pub(crate) safe fn heap_may_resize() -> bool;
         #[link_name = "__exo_syscall"]
         pub(crate) safe fn syscall(frame: &mut SyscallFrame) -> isize;
         #[link_name = "__exo_exit_to_user"]

@@ -46,12 +46,18 @@ impl Kernel for Exo {
         buddy_allocator::free_block(first, order);
     }
 
+    #[inline(always)]
     fn heap_alloc(layout: Layout) -> Option<Slot> {
         hybrid_allocator::alloc(layout)
     }
 
+    #[inline(always)]
     fn heap_free(slot: Slot) {
         hybrid_allocator::free(slot);
+    }
+
+    fn heap_may_resize() -> bool {
+        true
     }
 
     fn syscall(frame: &mut SyscallFrame) -> isize {

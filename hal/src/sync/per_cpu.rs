@@ -194,36 +194,68 @@ macro_rules! machine_static {
     )*};
 }
 
-/// A value for the use of one CPU, without a lock; the content of a [`per_cpu!`](crate::per_cpu) static.
+/// A value for the use of one CPU, without a lock, and `shared` data beside it that every CPU may look at; the content of a
+/// [`per_cpu!`](crate::per_cpu) static.
 ///
-/// [`with`](Self::with) is not reentrant, neither directly nor from an interrupt handler, and its closure must not
-/// block; a breach panics, it never gives two references.
-pub struct CpuLocal<T> {
+/// [`PerCpu::with`] is not reentrant, neither directly nor from an interrupt handler, and its closure must not block; a
+/// breach panics, it never gives two references.
+pub struct CpuLocal<T, S = ()> {
     busy: AtomicBool,
+    shared: S,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: `busy` gives the value to one user at a time.
-unsafe impl<T: Send> Sync for CpuLocal<T> {}
-// SAFETY: moving the cell moves the value.
-unsafe impl<T: Send> Send for CpuLocal<T> {}
+unsafe impl<T: Send, S: Sync> Sync for CpuLocal<T, S> {}
+// SAFETY: moving the cell moves the values.
+unsafe impl<T: Send, S: Send> Send for CpuLocal<T, S> {}
 
 impl<T> CpuLocal<T> {
     /// Makes a value.
     pub const fn new(value: T) -> Self {
-        Self { busy: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self::with_shared(value, ())
+    }
+}
+
+impl<T, S> CpuLocal<T, S> {
+    /// Makes a value with shared data.
+    pub const fn with_shared(value: T, shared: S) -> Self {
+        Self { busy: AtomicBool::new(false), shared, value: UnsafeCell::new(value) }
     }
 
-    /// Calls `f` with the value.
+    /// Returns the shared data.
+    #[inline(always)]
+    pub fn shared(&self) -> &S {
+        &self.shared
+    }
+
+    /// Takes the value; tells whether it was in use. Called for the instance of the CPU that runs this.
+    #[inline(always)]
+    fn begin(&self) -> bool {
+        // Only this CPU begins here. An interrupt handler that comes between the read and the write is over before the
+        // write, and a thread does not lose its CPU here, so no other beginning sees the value free at the same time.
+        #[cfg(target_os = "none")]
+        {
+            let was_busy = self.busy.load(Ordering::Acquire);
+            self.busy.store(true, Ordering::Relaxed);
+            was_busy
+        }
+        // Several threads of a test may act as one CPU.
+        #[cfg(not(target_os = "none"))]
+        self.busy.swap(true, Ordering::Acquire)
+    }
+}
+
+impl<T: Send + 'static, S: Send + Sync + 'static> PerCpu<CpuLocal<T, S>> {
+    /// Calls `f` with this CPU's value and the shared data beside it.
     ///
     /// # Panics
     /// If the value is in use.
     #[inline(always)]
     #[track_caller]
-    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // Plain read and write would do where only this CPU comes here (an interrupt in between is over before the
-        // write), but nothing forces a caller to use its own CPU's instance.
-        assert!(!self.busy.swap(true, Ordering::Acquire), "CpuLocal used while in use");
+    pub fn with<R>(&'static self, f: impl FnOnce(&mut T, &S) -> R) -> R {
+        let local = self.get();
+        assert!(!local.begin(), "CpuLocal used while in use");
         struct Release<'a>(&'a AtomicBool);
         impl Drop for Release<'_> {
             #[inline(always)]
@@ -231,13 +263,13 @@ impl<T> CpuLocal<T> {
                 self.0.store(false, Ordering::Release);
             }
         }
-        let _release = Release(&self.busy);
+        let _release = Release(&local.busy);
         // SAFETY: this call set `busy`, so nobody else has a reference until it clears it.
-        f(unsafe { &mut *self.value.get() })
+        f(unsafe { &mut *local.value.get() }, &local.shared)
     }
 }
 
-impl<T> fmt::Debug for CpuLocal<T> {
+impl<T, S> fmt::Debug for CpuLocal<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CpuLocal").field("busy", &self.busy.load(Ordering::Relaxed)).finish_non_exhaustive()
     }

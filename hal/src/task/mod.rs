@@ -393,6 +393,8 @@ pub fn adopt_boot<T: HasTask>(make: impl FnOnce(Task) -> Arc<T>) {
 #[track_caller]
 pub fn switch_to<T: HasTask>(next: Arc<T>) {
     check_type::<T>();
+    // Else a thread could lose its CPU between any two instructions; `CpuLocal` relies on this.
+    assert!(!arch::irq::in_interrupt(), "a handler does not switch threads");
     let was_enabled = arch::irq::disable();
     let prev = arch::task::current_task();
     assert!(!prev.is_null(), "no current thread yet");

@@ -61,3 +61,17 @@ fn a_whole_block_is_one_slot() {
     let slot = slots_of(frame(0), 256).unwrap().pop().unwrap();
     assert!(slot.into_frame().is_err());
 }
+
+#[test]
+fn the_beginning_of_a_slot_stands_for_all_of_it() {
+    let mut slots = slots_of(frame(1), 1024).unwrap();
+    let mut slot = slots.pop().unwrap();
+    slot.write(1000, b"the end of a slot is ...");
+    let mut bytes = [0; 8];
+    slot.read(1004, &mut bytes);
+    assert_eq!(&bytes, b"end of a");
+    assert_eq!(
+        (slot.whole().size(), Slot::from_frame(frame(2)).unwrap().whole().size()),
+        (1024, 4 * PAGE_SIZE)
+    );
+}

@@ -202,8 +202,8 @@ fn each_machine_has_its_own_static() {
 
 #[test]
 fn a_cpu_local_is_not_reentrant() {
-    SCRATCH.get().with(|value| *value = 5);
-    let message = panic_message(|| SCRATCH.get().with(|_| SCRATCH.get().with(|_| ())));
+    SCRATCH.with(|value, _| *value = 5);
+    let message = panic_message(|| SCRATCH.with(|_, _| SCRATCH.with(|_, _| ())));
     assert!(message.contains("in use"), "{message}");
-    assert_eq!(SCRATCH.get().with(|value| *value), 5);
+    assert_eq!(SCRATCH.with(|value, _| *value), 5);
 }

@@ -154,6 +154,10 @@ impl Kernel for TestKernel {
 
     fn heap_free(_: Slot) {}
 
+    fn heap_may_resize() -> bool {
+        true
+    }
+
     fn syscall(frame: &mut SyscallFrame) -> isize {
         match frame.number() {
             SYS_ADD => (0..6).map(|i| frame.arg(i) as isize).sum(),

@@ -101,10 +101,10 @@ impl Store {
 
 /// Adds up to `n` slots to `into`; fewer, maybe none, when memory is used up.
 pub(super) fn take(class: SizeClass, n: usize, into: &mut SlotList) {
-    statistics::count_refill(class);
     if class.index() == WHOLE_FRAME {
         for _ in 0..n {
             let Some(slot) = alloc_frame().and_then(|frame| Slot::from_frame(frame).ok()) else { break };
+            statistics::count_frame(class);
             into.push(slot);
         }
         return;
@@ -118,7 +118,7 @@ pub(super) fn take(class: SizeClass, n: usize, into: &mut SlotList) {
             let number = frame.number().index();
             let Ok(mut slots) = heap::slots_of(frame, class.size()) else { break };
             counts[number].store(class.slots_per_frame() as u16, Relaxed);
-            statistics::count_frame(class, true);
+            statistics::count_frame(class);
             while let Some(slot) = slots.pop() {
                 store.push(number % BUCKETS, slot);
             }
@@ -135,6 +135,7 @@ pub(super) fn give(class: SizeClass, n: usize, from: &mut SlotList) {
     if class.index() == WHOLE_FRAME {
         for _ in 0..n {
             let Some(slot) = from.pop() else { return };
+            statistics::uncount_frame(class);
             drop(slot.into_frame());
         }
         return;
@@ -150,7 +151,7 @@ pub(super) fn give(class: SizeClass, n: usize, from: &mut SlotList) {
         count.store(free as u16, Relaxed);
         store.push(number % BUCKETS, slot);
         if free == per_frame && store.slots >= per_frame + class.batch() {
-            statistics::count_frame(class, false);
+            statistics::uncount_frame(class);
             count.store(0, Relaxed);
             drop(store.take_frame(number % BUCKETS, number, class));
         }

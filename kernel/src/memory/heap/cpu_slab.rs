@@ -1,9 +1,9 @@
 //! The second tier: 512 bytes to 4 KiB, owned by the CPU.
 
-use hal::heap::Slot;
+use hal::heap::{Slot, SlotList};
 
 use super::magazine::Magazine;
-use super::size_class::{CLASSES, SizeClass, Tier};
+use super::size_class::{CLASSES, SizeClass};
 use super::thread_cache;
 
 /// Number of sizes: 512, 1024, 2048, 4096.
@@ -25,33 +25,46 @@ impl CpuSlab {
         }
     }
 
-    /// Takes a slot of a class of this tier; `None` when memory is used up, or for another tier's class.
-    #[inline]
+    /// Takes a slot of a class of this tier; `None` when the slab has none, or for another tier's class.
+    #[inline(always)]
     pub fn take(&mut self, class: SizeClass) -> Option<Slot> {
-        self.magazines.get_mut(class.index().wrapping_sub(FIRST))?.take(class)
+        self.magazines.get_mut(class.index().wrapping_sub(FIRST))?.pop()
     }
 
-    /// Takes back a slot of a class of this tier, from whichever CPU it came.
+    /// Keeps a slot of a class of this tier, from whichever CPU it came.
     ///
-    /// # Panics
-    /// For another tier's class.
-    #[inline]
-    pub fn give(&mut self, class: SizeClass, slot: Slot) {
-        self.magazines[class.index() - FIRST].give(class, slot);
+    /// # Errors
+    /// Returns it when there are too many, or for another tier's class.
+    #[inline(always)]
+    pub fn give(&mut self, class: SizeClass, slot: Slot) -> Result<(), Slot> {
+        match self.magazines.get_mut(class.index().wrapping_sub(FIRST)) {
+            Some(magazine) => magazine.push(slot),
+            None => Err(slot),
+        }
     }
 
-    /// Gives all slots to the store behind.
-    pub fn flush(&mut self) {
-        for (class, magazine) in
-            SizeClass::all().filter(|class| class.tier() == Tier::CpuSlab).zip(&mut self.magazines)
-        {
-            magazine.drain(class, usize::MAX);
+    /// Takes over what fits of a batch of slots of a class.
+    pub fn fill(&mut self, class: SizeClass, batch: &mut SlotList) {
+        if let Some(magazine) = self.magazines.get_mut(class.index().wrapping_sub(FIRST)) {
+            magazine.fill(class, batch);
+        }
+    }
+
+    /// Gives up to `n` slots of a class.
+    pub fn shed(&mut self, class: SizeClass, n: usize) -> SlotList {
+        match self.magazines.get_mut(class.index().wrapping_sub(FIRST)) {
+            Some(magazine) => magazine.shed(n),
+            None => SlotList::new(class.size()),
         }
     }
 
     /// Returns the number of bytes in free slots.
     pub fn cached_bytes(&self) -> usize {
-        SizeClass::all().skip(FIRST).zip(&self.magazines).map(|(class, m)| class.size() * m.len()).sum()
+        SizeClass::all()
+            .skip(FIRST)
+            .zip(&self.magazines)
+            .map(|(class, magazine)| class.size() * magazine.len())
+            .sum()
     }
 }
 

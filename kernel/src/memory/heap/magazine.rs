@@ -2,53 +2,57 @@
 
 use hal::heap::{Slot, SlotList};
 
-use super::central;
 use super::size_class::SizeClass;
 
-/// Free slots of one class that one CPU holds: at most two batches.
+/// Free slots of one class that one CPU holds.
 #[derive(Debug)]
 pub(super) struct Magazine {
     slots: SlotList,
+    limit: u32,
 }
 
 impl Magazine {
     pub(super) const fn new(slot_size: usize) -> Self {
-        Self { slots: SlotList::new(slot_size) }
+        Self { slots: SlotList::new(slot_size), limit: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Takes a slot, filling up from the store when there is none.
-    #[inline]
-    pub(super) fn take(&mut self, class: SizeClass) -> Option<Slot> {
-        match self.slots.pop() {
-            Some(slot) => Some(slot),
-            None => self.refill(class),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refill(&mut self, class: SizeClass) -> Option<Slot> {
-        central::take(class, class.batch(), &mut self.slots);
+    /// Takes the slot that came last: the one most likely in the CPU's cache.
+    #[inline(always)]
+    pub(super) fn pop(&mut self) -> Option<Slot> {
         self.slots.pop()
     }
 
-    /// Keeps a slot, giving a batch to the store when there are too many.
-    #[inline]
-    pub(super) fn give(&mut self, class: SizeClass, slot: Slot) {
-        self.slots.push(slot);
-        if self.slots.len() > 2 * class.batch() {
-            self.drain(class, class.batch());
+    /// Keeps a slot.
+    ///
+    /// # Errors
+    /// Returns it when there are too many.
+    #[inline(always)]
+    pub(super) fn push(&mut self, slot: Slot) -> Result<(), Slot> {
+        if self.slots.len() >= self.limit as usize {
+            return Err(slot);
         }
+        self.slots.push(slot);
+        Ok(())
     }
 
-    /// Gives up to `n` slots to the store.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn drain(&mut self, class: SizeClass, n: usize) {
-        central::give(class, n, &mut self.slots);
+    /// Takes over what fits of a batch; a first batch sets the limit, which is two.
+    pub(super) fn fill(&mut self, class: SizeClass, batch: &mut SlotList) {
+        self.limit = 2 * class.batch() as u32;
+        let room = (self.limit as usize).saturating_sub(self.slots.len());
+        self.slots.take_from(batch, room);
+    }
+
+    /// Gives up to `n` slots. With all of them goes the limit: the next slot does not stay.
+    pub(super) fn shed(&mut self, n: usize) -> SlotList {
+        let mut shed = SlotList::new(self.slots.slot_size());
+        shed.take_from(&mut self.slots, n);
+        if self.slots.is_empty() {
+            self.limit = 0;
+        }
+        shed
     }
 }

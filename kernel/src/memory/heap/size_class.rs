@@ -3,14 +3,19 @@
 use core::alloc::Layout;
 
 use hal::PAGE_SIZE;
-use hal::heap::{MIN_SLOT, slot_size};
+use hal::heap::{MIN_SLOT, Slot, slot_bits, slot_size};
+
+use super::thread_cache;
 
 /// Number of size classes below the buddy tier: 16, 32, ... 4096 bytes.
 pub const CLASSES: usize = 9;
+/// Number of tiers.
+pub const TIERS: usize = 3;
 /// The largest size of the thread cache in bytes.
 pub const THREAD_CACHE_MAX: usize = 256;
 /// The largest size of the CPU slab in bytes.
 pub const CPU_SLAB_MAX: usize = PAGE_SIZE;
+const MIN_BITS: u32 = MIN_SLOT.trailing_zeros();
 
 /// The part of the heap that serves an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,28 +41,30 @@ impl Tier {
 
 /// One of the sizes 16, 32, ... 4096.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SizeClass(u8);
+pub struct SizeClass(u32);
 
 impl SizeClass {
     /// Iterates over all classes, ascending.
     pub fn all() -> impl Iterator<Item = SizeClass> {
-        (0..CLASSES as u8).map(SizeClass)
-    }
-
-    /// Returns the class of slots of `size` bytes; `None` when that is not the size of a class.
-    #[inline]
-    pub const fn of_slot(size: usize) -> Option<SizeClass> {
-        if size.is_power_of_two() && size >= MIN_SLOT && size <= CPU_SLAB_MAX {
-            Some(SizeClass((size.trailing_zeros() - MIN_SLOT.trailing_zeros()) as u8))
-        } else {
-            None
-        }
+        (0..CLASSES as u32).map(SizeClass)
     }
 
     /// Returns the class that serves a layout; `None` for the buddy tier.
-    #[inline]
+    #[inline(always)]
     pub const fn of(layout: Layout) -> Option<SizeClass> {
-        Self::of_slot(slot_size(layout))
+        Self::of_bits(slot_bits(layout))
+    }
+
+    /// Returns the class of a slot; `None` for the buddy tier.
+    #[inline(always)]
+    pub fn of_slot(slot: &Slot) -> Option<SizeClass> {
+        Self::of_bits(slot.bits())
+    }
+
+    #[inline(always)]
+    const fn of_bits(bits: u32) -> Option<SizeClass> {
+        let index = bits.wrapping_sub(MIN_BITS);
+        if index < CLASSES as u32 { Some(SizeClass(index)) } else { None }
     }
 
     /// Returns the position among the classes, smallest first.
@@ -75,7 +82,7 @@ impl SizeClass {
     /// Returns the tier that holds the class.
     #[inline]
     pub const fn tier(self) -> Tier {
-        if self.size() <= THREAD_CACHE_MAX { Tier::ThreadCache } else { Tier::CpuSlab }
+        if self.index() < thread_cache::SIZES { Tier::ThreadCache } else { Tier::CpuSlab }
     }
 
     /// Returns how many slots a frame gives.
@@ -143,7 +150,7 @@ mod tests {
         let sizes: alloc::vec::Vec<_> = SizeClass::all().map(SizeClass::size).collect();
         assert_eq!(sizes, [16, 32, 64, 128, 256, 512, 1024, 2048, 4096]);
         for class in SizeClass::all() {
-            assert_eq!(SizeClass::of_slot(class.size()), Some(class));
+            assert_eq!(SizeClass::of_bits(class.size().trailing_zeros()), Some(class));
             assert!(class.batch() >= 4 && class.batch() <= 64);
         }
     }

@@ -1,9 +1,13 @@
 //! Numbers about the heap: per size class and per tier.
 
+use core::array;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use hal::PAGE_SIZE;
+
 use super::central;
-use super::size_class::{CLASSES, SizeClass, Tier};
+use super::hybrid_allocator::all_counters;
+use super::size_class::{CLASSES, SizeClass, TIERS, Tier};
 
 /// What one CPU counts; only it changes its own, so an increment is no read-modify-write.
 #[derive(Debug)]
@@ -11,72 +15,109 @@ pub(super) struct Counters {
     allocations: [AtomicU64; CLASSES],
     frees: [AtomicU64; CLASSES],
     refills: [AtomicU64; CLASSES],
+    /// Bytes asked for by the allocations that were refills: one in a batch, a sample of all.
+    sampled: [AtomicU64; CLASSES],
     large_allocations: AtomicU64,
     large_frees: AtomicU64,
+    /// Bytes asked for by large allocations.
+    large_asked: AtomicU64,
+    large_given: AtomicU64,
 }
 
-hal::per_cpu! {
-    static COUNTERS: Counters = Counters::new();
+/// Frames that a tier has, now and at most.
+#[derive(Debug)]
+struct Held {
+    frames: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 hal::machine_static! {
     /// Frames cut into slots, by class.
     static FRAMES: [AtomicUsize; CLASSES] = [const { AtomicUsize::new(0) }; CLASSES];
-    static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
+    static HELD: [Held; TIERS] = [const { Held { frames: AtomicUsize::new(0), peak: AtomicUsize::new(0) } }; TIERS];
     static FAILURES: AtomicUsize = AtomicUsize::new(0);
 }
 
 #[inline(always)]
-fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed) + 1, Relaxed);
+fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
 }
 
 impl Counters {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             allocations: [const { AtomicU64::new(0) }; CLASSES],
             frees: [const { AtomicU64::new(0) }; CLASSES],
             refills: [const { AtomicU64::new(0) }; CLASSES],
+            sampled: [const { AtomicU64::new(0) }; CLASSES],
             large_allocations: AtomicU64::new(0),
             large_frees: AtomicU64::new(0),
+            large_asked: AtomicU64::new(0),
+            large_given: AtomicU64::new(0),
         }
     }
-}
 
-#[inline(always)]
-pub(super) fn count_allocation(class: SizeClass) {
-    bump(&COUNTERS.get().allocations[class.index()]);
-}
+    #[inline(always)]
+    pub(super) fn count_allocation(&self, class: SizeClass) {
+        bump(&self.allocations[class.index()], 1);
+    }
 
-#[inline(always)]
-pub(super) fn count_free(class: SizeClass) {
-    bump(&COUNTERS.get().frees[class.index()]);
-}
+    #[inline(always)]
+    pub(super) fn count_free(&self, class: SizeClass) {
+        bump(&self.frees[class.index()], 1);
+    }
 
-pub(super) fn count_refill(class: SizeClass) {
-    bump(&COUNTERS.get().refills[class.index()]);
-}
+    /// Counts an allocation for which the CPU had no slot; it has been counted as an allocation.
+    pub(super) fn count_refill(&self, class: SizeClass, asked: usize) {
+        bump(&self.refills[class.index()], 1);
+        bump(&self.sampled[class.index()], asked as u64);
+    }
 
-pub(super) fn count_frame(class: SizeClass, cut: bool) {
-    if cut {
-        FRAMES[class.index()].fetch_add(1, Relaxed);
-    } else {
-        FRAMES[class.index()].fetch_sub(1, Relaxed);
+    pub(super) fn count_large_allocation(&self, asked: usize, given: usize) {
+        bump(&self.large_allocations, 1);
+        bump(&self.large_asked, asked as u64);
+        bump(&self.large_given, given as u64);
+        hold(Tier::Buddy, given / PAGE_SIZE);
+    }
+
+    pub(super) fn count_large_free(&self, bytes: usize) {
+        bump(&self.large_frees, 1);
+        release(Tier::Buddy, bytes / PAGE_SIZE);
+    }
+
+    /// Takes back that an allocation succeeded.
+    pub(super) fn count_failure(&self, class: SizeClass) {
+        bump(&self.allocations[class.index()], u64::MAX);
+        note_failure();
     }
 }
 
-pub(super) fn count_large_allocation(bytes: usize) {
-    bump(&COUNTERS.get().large_allocations);
-    LARGE_BYTES.fetch_add(bytes, Relaxed);
-}
-
-pub(super) fn count_large_free(bytes: usize) {
-    bump(&COUNTERS.get().large_frees);
-    LARGE_BYTES.fetch_sub(bytes, Relaxed);
-}
-
-pub(super) fn count_failure() {
+pub(super) fn note_failure() {
     FAILURES.fetch_add(1, Relaxed);
+}
+
+/// Notes a frame that a class got.
+pub(super) fn count_frame(class: SizeClass) {
+    FRAMES[class.index()].fetch_add(1, Relaxed);
+    hold(class.tier(), 1);
+}
+
+/// Notes a frame that a class gave back.
+pub(super) fn uncount_frame(class: SizeClass) {
+    FRAMES[class.index()].fetch_sub(1, Relaxed);
+    release(class.tier(), 1);
+}
+
+fn hold(tier: Tier, frames: usize) {
+    let held = &HELD[tier as usize];
+    let now = held.frames.fetch_add(frames, Relaxed) + frames;
+    if now > held.peak.load(Relaxed) {
+        held.peak.fetch_max(now, Relaxed);
+    }
+}
+
+fn release(tier: Tier, frames: usize) {
+    HELD[tier as usize].frames.fetch_sub(frames, Relaxed);
 }
 
 /// Numbers of one size class.
@@ -90,10 +131,12 @@ pub struct ClassStatistics {
     pub frees: u64,
     /// Times that a CPU had no slot and asked the store.
     pub refills: u64,
-    /// Frames that are cut into slots of this size; 0 for whole frames.
+    /// Frames that are cut into slots of this size.
     pub frames: usize,
     /// Free slots in the shared store.
     pub stored: usize,
+    /// Bytes of a slot beyond what was asked for, on average; a sample.
+    pub rounding: usize,
 }
 
 impl ClassStatistics {
@@ -102,13 +145,35 @@ impl ClassStatistics {
         self.allocations.saturating_sub(self.frees)
     }
 
+    /// Returns the number of free slots that CPUs hold.
+    pub fn cached(&self) -> usize {
+        let slots = (self.frames * PAGE_SIZE).checked_div(self.slot_size).unwrap_or(0);
+        slots.saturating_sub(self.stored + self.in_use() as usize)
+    }
+
     /// Returns how many of 1000 allocations found a slot on their CPU.
     pub fn hits_per_mille(&self) -> u64 {
-        match self.allocations {
-            0 => 1000,
-            n => n.saturating_sub(self.refills) * 1000 / n,
-        }
+        per_mille(self.allocations.saturating_sub(self.refills), self.allocations)
     }
+}
+
+/// Numbers of one tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TierStatistics {
+    /// Allocations since boot.
+    pub allocations: u64,
+    /// Frees since boot.
+    pub frees: u64,
+    /// How many of 1000 allocations were hits; those of the buddy tier are neither hits nor misses.
+    pub hits_per_mille: u64,
+    /// Bytes of the slots in use.
+    pub used_bytes: usize,
+    /// Bytes of all frames that the tier has.
+    pub held_bytes: usize,
+    /// The most that it ever had.
+    pub peak_bytes: usize,
+    /// Bytes in use beyond what was asked for: what rounding up to the size of a slot wastes. An estimate.
+    pub wasted_bytes: usize,
 }
 
 /// Numbers about the heap at one moment.
@@ -122,6 +187,10 @@ pub struct HeapStatistics {
     pub large_frees: u64,
     /// Bytes in use by allocations of more than a page.
     pub large_bytes: usize,
+    /// How many of 1000 bytes handed out in allocations of more than a page were beyond what was asked for.
+    pub large_rounding_per_mille: u64,
+    /// By [`Tier`]: the most bytes of frames that each ever had.
+    pub peak_bytes: [usize; TIERS],
     /// Allocations that found no memory.
     pub failures: usize,
 }
@@ -135,32 +204,72 @@ impl HeapStatistics {
 
     /// Returns how many of 1000 allocations of a tier were hits.
     pub fn hits_per_mille(&self, tier: Tier) -> u64 {
-        let classes = || SizeClass::all().zip(&self.classes).filter(|(class, _)| class.tier() == tier);
-        let allocations: u64 = classes().map(|(_, numbers)| numbers.allocations).sum();
-        let refills: u64 = classes().map(|(_, numbers)| numbers.refills).sum();
-        (allocations.saturating_sub(refills) * 1000).checked_div(allocations).unwrap_or(1000)
+        self.tier(tier).hits_per_mille
     }
+
+    /// Adds up the numbers of a tier.
+    pub fn tier(&self, tier: Tier) -> TierStatistics {
+        let peak_bytes = self.peak_bytes[tier as usize];
+        if tier == Tier::Buddy {
+            return TierStatistics {
+                allocations: self.large_allocations,
+                frees: self.large_frees,
+                hits_per_mille: 1000,
+                used_bytes: self.large_bytes,
+                held_bytes: self.large_bytes,
+                peak_bytes,
+                wasted_bytes: self.large_bytes / 1000 * self.large_rounding_per_mille as usize,
+            };
+        }
+        let mut sum = TierStatistics { peak_bytes, ..TierStatistics::default() };
+        let mut refills = 0;
+        for (_, class) in SizeClass::all().zip(&self.classes).filter(|(class, _)| class.tier() == tier) {
+            let in_use = class.in_use() as usize;
+            sum.allocations += class.allocations;
+            sum.frees += class.frees;
+            sum.used_bytes += in_use * class.slot_size;
+            sum.held_bytes += class.frames * PAGE_SIZE;
+            sum.wasted_bytes += in_use * class.rounding;
+            refills += class.refills;
+        }
+        sum.hits_per_mille = per_mille(sum.allocations.saturating_sub(refills), sum.allocations);
+        sum
+    }
+}
+
+fn per_mille(part: u64, whole: u64) -> u64 {
+    (part * 1000).checked_div(whole).unwrap_or(1000)
 }
 
 /// Returns numbers about the heap.
 pub fn statistics() -> HeapStatistics {
-    let sum = |of: &dyn Fn(&Counters) -> &AtomicU64| COUNTERS.iter().map(|cpu| of(cpu).load(Relaxed)).sum();
+    let sum = |of: &dyn Fn(&Counters) -> &AtomicU64| -> u64 {
+        all_counters().map(|cpu| of(cpu).load(Relaxed)).fold(0, u64::wrapping_add)
+    };
+    let large_given = sum(&|cpu| &cpu.large_given);
     let mut result = HeapStatistics {
         large_allocations: sum(&|cpu| &cpu.large_allocations),
         large_frees: sum(&|cpu| &cpu.large_frees),
-        large_bytes: LARGE_BYTES.load(Relaxed),
+        large_bytes: HELD[Tier::Buddy as usize].frames.load(Relaxed) * PAGE_SIZE,
+        large_rounding_per_mille: (large_given.saturating_sub(sum(&|cpu| &cpu.large_asked)) * 1000)
+            .checked_div(large_given)
+            .unwrap_or(0),
+        peak_bytes: array::from_fn(|tier| HELD[tier].peak.load(Relaxed) * PAGE_SIZE),
         failures: FAILURES.load(Relaxed),
         ..HeapStatistics::default()
     };
     for (class, numbers) in SizeClass::all().zip(&mut result.classes) {
         let i = class.index();
+        let refills = sum(&|cpu| &cpu.refills[i]);
+        let asked = sum(&|cpu| &cpu.sampled[i]).checked_div(refills).unwrap_or(class.size() as u64);
         *numbers = ClassStatistics {
             slot_size: class.size(),
             allocations: sum(&|cpu| &cpu.allocations[i]),
             frees: sum(&|cpu| &cpu.frees[i]),
-            refills: sum(&|cpu| &cpu.refills[i]),
+            refills,
             frames: FRAMES[i].load(Relaxed),
             stored: central::stored(class),
+            rounding: class.size().saturating_sub(asked as usize),
         };
     }
     result

@@ -1,9 +1,9 @@
 //! The first tier: 16 to 256 bytes, a handful of instructions, no atomic.
 
-use hal::heap::Slot;
+use hal::heap::{Slot, SlotList};
 
 use super::magazine::Magazine;
-use super::size_class::{SizeClass, THREAD_CACHE_MAX, Tier};
+use super::size_class::{SizeClass, THREAD_CACHE_MAX};
 
 /// Number of sizes: 16, 32, 64, 128, 256.
 pub const SIZES: usize = 5;
@@ -29,27 +29,36 @@ impl ThreadCache {
         }
     }
 
-    /// Takes a slot of a class of this tier; `None` when memory is used up, or for another tier's class.
-    #[inline]
+    /// Takes a slot of a class of this tier; `None` when the cache has none, or for another tier's class.
+    #[inline(always)]
     pub fn take(&mut self, class: SizeClass) -> Option<Slot> {
-        self.magazines.get_mut(class.index())?.take(class)
+        self.magazines.get_mut(class.index())?.pop()
     }
 
-    /// Takes back a slot of a class of this tier, from whichever CPU or thread it came.
+    /// Keeps a slot of a class of this tier, from whichever CPU or thread it came.
     ///
-    /// # Panics
-    /// For another tier's class.
-    #[inline]
-    pub fn give(&mut self, class: SizeClass, slot: Slot) {
-        self.magazines[class.index()].give(class, slot);
+    /// # Errors
+    /// Returns it when there are too many, or for another tier's class.
+    #[inline(always)]
+    pub fn give(&mut self, class: SizeClass, slot: Slot) -> Result<(), Slot> {
+        match self.magazines.get_mut(class.index()) {
+            Some(magazine) => magazine.push(slot),
+            None => Err(slot),
+        }
     }
 
-    /// Gives all slots to the store behind.
-    pub fn flush(&mut self) {
-        for (class, magazine) in
-            SizeClass::all().filter(|class| class.tier() == Tier::ThreadCache).zip(&mut self.magazines)
-        {
-            magazine.drain(class, usize::MAX);
+    /// Takes over what fits of a batch of slots of a class.
+    pub fn fill(&mut self, class: SizeClass, batch: &mut SlotList) {
+        if let Some(magazine) = self.magazines.get_mut(class.index()) {
+            magazine.fill(class, batch);
+        }
+    }
+
+    /// Gives up to `n` slots of a class.
+    pub fn shed(&mut self, class: SizeClass, n: usize) -> SlotList {
+        match self.magazines.get_mut(class.index()) {
+            Some(magazine) => magazine.shed(n),
+            None => SlotList::new(class.size()),
         }
     }
 

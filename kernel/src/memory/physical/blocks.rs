@@ -8,6 +8,7 @@
 //! Ordinary requests take the highest free block of the smallest order that serves, so that low memory stays for
 //! requests with an address limit and small remainders are used up first.
 
+use core::array;
 use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 
@@ -67,7 +68,12 @@ impl Blocks {
 
     /// Returns the number of free blocks of each order.
     pub(super) fn free_blocks(&self) -> [usize; ORDERS] {
-        ::core::array::from_fn(|order| self.maps[order].len())
+        array::from_fn(|order| self.maps[order].len())
+    }
+
+    /// Returns the number of free blocks of each order below a multiple of the largest block.
+    pub(super) fn free_blocks_below(&self, end: FrameNumber) -> [usize; ORDERS] {
+        array::from_fn(|order| self.maps[order].count_below(end.index() >> order))
     }
 
     /// Takes a block of 2^`order` frames.

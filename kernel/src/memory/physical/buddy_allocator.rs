@@ -11,6 +11,7 @@
 //! The cost of starting is proportional to the number of blocks of 16 MiB; no per-frame data is touched.
 
 use alloc::vec::Vec;
+use core::array;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -21,8 +22,10 @@ use hal::{Error, PAGE_SIZE};
 use linux_abi::errno::Errno;
 
 use super::blocks::{Blocks, FreeError, ORDERS};
+use super::contiguous::Contiguous;
 use super::frame_cache::{CAPACITY, FrameCache};
 use super::pool::Pool;
+use super::statistics::{Statistics, Zone};
 use crate::lock_order;
 
 hal::machine_static! {
@@ -48,6 +51,7 @@ pub struct BuddyAllocator {
     refills: AtomicUsize,
     drains: AtomicUsize,
     refused: AtomicUsize,
+    overlaps: AtomicUsize,
 }
 
 /// Memory that no CPU has in its cache.
@@ -57,27 +61,6 @@ struct Free {
     blocks: Blocks,
     /// For the kernel, when there is nothing else.
     pool: Pool,
-}
-
-/// Numbers about physical memory at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Frames that are managed.
-    pub total_frames: usize,
-    /// Frames that are free, in blocks, in caches and in the pool.
-    pub free_frames: usize,
-    /// Free frames that lie in the caches of CPUs.
-    pub cached_frames: usize,
-    /// Free frames that only the kernel gets.
-    pub pooled_frames: usize,
-    /// Free blocks of each order.
-    pub free_blocks: [usize; ORDERS],
-    /// Times that a CPU's cache was filled from the blocks.
-    pub refills: usize,
-    /// Times that a CPU's cache was emptied into the blocks.
-    pub drains: usize,
-    /// Blocks that were refused because they were free already or not of this allocator.
-    pub refused: usize,
 }
 
 impl BuddyAllocator {
@@ -96,6 +79,7 @@ impl BuddyAllocator {
             refills: AtomicUsize::new(0),
             drains: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            overlaps: AtomicUsize::new(0),
         }
     }
 
@@ -293,7 +277,25 @@ impl BuddyAllocator {
             refills: self.refills.load(Relaxed),
             drains: self.drains.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            overlaps: self.overlaps.load(Relaxed),
         }
+    }
+}
+
+impl BuddyAllocator {
+    fn free_blocks_by_zone(&self) -> [[usize; ORDERS]; Zone::ALL.len()] {
+        let Free { blocks, pool } = &*self.free.lock();
+        let mut below = [0; ORDERS];
+        let mut zones = Zone::ALL.map(|zone| {
+            let from = core::mem::replace(&mut below, blocks.free_blocks_below(zone.end()));
+            array::from_fn(|order| below[order] - from[order])
+        });
+        // The pool is one block, and no block lies across the end of a zone.
+        let (first, _) = pool.range();
+        if let Some(zone) = Zone::ALL.iter().position(|zone| first < zone.end()) {
+            zones[zone].iter_mut().zip(pool.free_blocks()).for_each(|(count, pooled)| *count += pooled);
+        }
+        zones
     }
 }
 
@@ -342,6 +344,7 @@ fn claim(number: FrameNumber, order: u8) -> Option<Frame> {
         }
         Err(error) => {
             // Only a fault of ours or a broken boot memory map leads here; the frame is never offered again.
+            PHYSICAL.overlaps.fetch_add(1, Relaxed);
             log::error!("memory: {number:?} of order {order} is free and cannot be claimed: {error}");
             None
         }
@@ -416,36 +419,6 @@ pub(crate) fn free_block(first: FrameNumber, order: u8) {
     PHYSICAL.give_slowly(first, order);
 }
 
-/// Physically contiguous memory, for devices. Dropping it gives it back.
-#[derive(Debug)]
-pub struct Contiguous {
-    range: Range<FrameNumber>,
-    /// Ascending and without gaps.
-    blocks: Vec<Frame>,
-}
-
-impl Contiguous {
-    /// Returns the address of the first byte.
-    pub fn phys(&self) -> PhysAddr {
-        self.range.start.phys()
-    }
-
-    /// Returns the number of frames.
-    pub fn frame_count(&self) -> usize {
-        self.range.end.index() - self.range.start.index()
-    }
-
-    /// Returns the blocks that make up the memory, in ascending order.
-    pub fn blocks(&self) -> &[Frame] {
-        &self.blocks
-    }
-
-    /// Gives up the frame around the blocks, which stay owned.
-    pub fn into_blocks(self) -> Vec<Frame> {
-        self.blocks
-    }
-}
-
 /// Allocates `n` contiguous frames that start at a multiple of `align` frames (a power of two, at most 4096) and end at
 /// or below the address `limit`. `None` when there is no such run or the arguments make no sense.
 pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Option<Contiguous> {
@@ -457,7 +430,7 @@ pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Opti
     for (first, order) in FrameNumber::blocks(range.clone()) {
         blocks.push(claim(first, order)?);
     }
-    Some(Contiguous { range, blocks })
+    Some(Contiguous::new(range, blocks))
 }
 
 /// Returns the number of bytes that are free.
@@ -490,6 +463,12 @@ pub fn has_user_frame() -> bool {
     PHYSICAL.room_for_users() != 0
 }
 
+/// Tells whether memory is near its end, so that what is cached should go back. A hint of a moment.
+#[inline]
+pub fn is_under_pressure() -> bool {
+    PHYSICAL.is_under_pressure()
+}
+
 /// Counts frames as managed that come from memory which was in use at boot, such as a boot module about to be dropped.
 pub fn add_to_total(frames: usize) {
     PHYSICAL.total_frames.fetch_add(frames, Relaxed);
@@ -499,6 +478,13 @@ pub fn add_to_total(frames: usize) {
 pub fn statistics() -> Statistics {
     start_if_needed();
     PHYSICAL.statistics()
+}
+
+/// Returns the number of free blocks of each order in each of [`Zone::ALL`], those of the pool included. Counts the
+/// members of the bitmaps below 4 GiB: for reports, not for decisions.
+pub fn free_blocks_by_zone() -> [[usize; ORDERS]; Zone::ALL.len()] {
+    start_if_needed();
+    PHYSICAL.free_blocks_by_zone()
 }
 
 #[cfg(test)]

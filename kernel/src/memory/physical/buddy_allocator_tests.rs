@@ -95,6 +95,19 @@ fn contiguous_memory_is_contiguous_aligned_and_below_the_limit() {
 }
 
 #[test]
+fn zones_add_up_to_all_blocks() {
+    Machine::builder().memory_mib(40).build().enter();
+    let _some: Vec<_> = (0..100).map(|_| alloc_block(1).unwrap()).step_by(2).collect();
+    let (zones, all) = (free_blocks_by_zone(), statistics().free_blocks);
+    assert_eq!(
+        array::from_fn::<usize, ORDERS, _>(|order| zones.iter().map(|zone| zone[order]).sum::<usize>()),
+        all
+    );
+    let frames = |zone: usize| zones[zone].iter().enumerate().map(|(order, n)| n << order).sum::<usize>();
+    assert!(frames(0) > 3000 && frames(0) <= 4096 && frames(1) > 5000 && frames(2) == 0);
+}
+
+#[test]
 fn a_block_freed_twice_is_refused_and_counted() {
     machine(1);
     let block = alloc_block(3).unwrap();

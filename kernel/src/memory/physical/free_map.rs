@@ -70,6 +70,17 @@ impl FreeMap {
         self.count
     }
 
+    /// Returns the number of members below `end`. Looks at each word of the range, unless that is all.
+    pub(super) fn count_below(&self, end: usize) -> usize {
+        let words = self.levels[0];
+        if end >= words.len() * 64 {
+            return self.count;
+        }
+        let ones = |word: &AtomicU64| word.load(Relaxed).count_ones() as usize;
+        let last = words[end / 64].load(Relaxed) & !(u64::MAX << (end % 64));
+        words[..end / 64].iter().map(ones).sum::<usize>() + last.count_ones() as usize
+    }
+
     /// Tells whether `block` is a member; numbers out of range never are.
     #[inline]
     pub(super) fn contains(&self, block: usize) -> bool {
@@ -211,6 +222,7 @@ mod tests {
                 prop_assert_eq!(map.first(), model.first().copied());
                 prop_assert_eq!(map.last(), model.last().copied());
                 prop_assert_eq!(map.len(), model.len());
+                prop_assert_eq!(map.count_below(block), model.range(..block).count());
             }
         }
     }

@@ -5,8 +5,10 @@
 
 mod blocks;
 pub mod buddy_allocator;
+pub mod contiguous;
 mod frame_cache;
 mod free_map;
 mod pool;
+pub mod statistics;
 
 pub use blocks::{FreeError, ORDERS};
