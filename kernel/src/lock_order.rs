@@ -23,6 +23,8 @@ pub const EPOLL: LockRank = LockRank::nesting(36, "epoll");
 pub const PROC_TEXT: LockRank = LockRank::new(40, "proc text");
 /// What is typed at a pseudo-terminal's master goes to its slave, in order: the discipline and signals come after.
 pub const PTY_INPUT_ORDER: LockRank = LockRank::new(42, "pty input order");
+/// Who owns and waits for locks with priority inheritance: their words are changed under it.
+pub const FUTEX_LOCKS: LockRank = LockRank::new(44, "futex locks");
 /// Mappings and page table of an address space: a page fault may come under any sleeping lock but this one.
 pub const ADDRESS_SPACE: LockRank = LockRank::new(90, "address space");
 /// The process tree: held while signals are sent to the members of a group.

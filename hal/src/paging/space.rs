@@ -88,6 +88,12 @@ impl SpaceRef {
         CpuMask(self.0.cpus.load(Ordering::SeqCst) & !(1 << crate::cpu::id().index()))
     }
 
+    /// Returns the other CPUs that have the space loaded, bit n for CPU n. A CPU that is missing passes a full memory
+    /// barrier before it runs anything in the space.
+    pub fn loaded_elsewhere(&self) -> u64 {
+        self.other_cpus().0
+    }
+
     /// Tells whether this CPU has the space loaded.
     pub(crate) fn is_loaded_here(&self) -> bool {
         LOADED.get().0.load(Ordering::Relaxed).cast_const() == Arc::as_ptr(&self.0)

@@ -46,6 +46,8 @@ bitflags::bitflags! {
         const STOP = 1 << 4;
         /// Deferred work of the kernel itself.
         const DEFERRED = 1 << 5;
+        /// The thread has lost the CPU, and wants to know (rseq).
+        const RSEQ = 1 << 6;
     }
 }
 

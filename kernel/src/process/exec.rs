@@ -285,7 +285,9 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     end_other_threads(process, thread)?;
 
     let user = cx.user();
-    exit::release_user_memory(user);
+    exit::release_user_memory(thread, user, false);
+    user.rseq.forget(thread);
+    process.barriers.store(0, Ordering::Relaxed);
     let old_image = process.image();
     thread.task.set_space(Some(space.space()));
     let old_space = process.set_address_space(Some(space));

@@ -57,7 +57,7 @@ fn release_current() {
     let Some(user) = thread.user.as_ref() else { return };
     let process = &user.process;
 
-    release_user_memory(user);
+    release_user_memory(&thread, user, true);
     // The last thread's end frees the memory; no CPU may seem to use it then.
     thread.task.set_space(None);
     let is_leader = thread.tid() == process.pid;
@@ -84,9 +84,9 @@ fn release_current() {
 }
 
 /// Tells the program's memory that the calling thread leaves it: locks it holds are orphaned (set_robust_list(2)), the
-/// word that stands for it is cleared (set_tid_address(2)).
-pub(super) fn release_user_memory(user: &UserThread) {
-    futex::exit_robust_list(user);
+/// word that stands for it is cleared (set_tid_address(2)). `ends`: for ever, not to run another program.
+pub(super) fn release_user_memory(thread: &Thread, user: &UserThread, ends: bool) {
+    futex::release_locks(thread, user, ends);
     let clear_tid = user.clear_child_tid.swap(0, Ordering::Relaxed);
     if clear_tid == 0 {
         return;

@@ -22,8 +22,12 @@ pub fn page_fault(fault: &PageFault) -> Result<(), hal::Error> {
     let thread = scheduler::current();
     let Some(user) = thread.user.as_ref() else { return Err(hal::Error::Fault) };
     let Some(space) = user.process.try_address_space() else { return Err(hal::Error::Fault) };
+    let waits_before = thread.switches().0;
     match space.fault(fault) {
         Ok(kind) => {
+            if thread.switches().0 != waits_before {
+                thread.note_lost_cpu();
+            }
             match kind {
                 FaultKind::Minor => thread.count_minor_fault(),
                 FaultKind::Major => thread.count_major_fault(),

@@ -93,6 +93,9 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
         thread.task.set_fs_base(request.tls).map_err(|_| Errno::EPERM)?;
     }
     thread.task.copy_fpu_from_current();
+    if let (Some(child), false) = (&thread.user, flags.contains(CloneFlags::CLONE_VM)) {
+        child.rseq.inherit(&user.rseq, &thread);
+    }
     let space = process.address_space();
     thread.task.set_space(Some(space.space()));
     if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
@@ -164,6 +167,7 @@ fn new_process(cx: &Context, pid: Pid, request: &Request) -> Result<Process, Err
     child.is_dumpable.store(parent.is_dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
     child.oom_score_adj.store(parent.oom_score_adj.load(Ordering::Relaxed), Ordering::Relaxed);
     child.login.copy(&parent.login);
+    child.barriers.store(parent.barriers.load(Ordering::Relaxed), Ordering::Relaxed);
     child.personality.store(parent.personality.load(Ordering::Relaxed), Ordering::Relaxed);
     Ok(child)
 }

@@ -26,6 +26,7 @@ pub mod faults;
 pub mod fork;
 pub mod limits;
 pub mod login;
+mod rseq;
 pub mod signal;
 pub mod start;
 mod thread_group;

@@ -2,7 +2,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use hal::sync::SpinLock;
 use linux_abi::errno::Errno;
@@ -155,6 +155,8 @@ pub struct Process {
     pub login: Login,
     /// Personality (personality(2)).
     pub personality: AtomicU64,
+    /// What it has registered for with membarrier(2), a bit for each command to register.
+    pub barriers: AtomicU32,
     /// Number of threads that have not ended. Written under the lock of `threads`.
     live_threads: AtomicUsize,
     parent: SpinLock<Weak<Process>>,
@@ -162,6 +164,8 @@ pub struct Process {
     remains: SpinLock<Option<Remains>>,
     threads: SpinLock<Vec<Arc<Thread>>>,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
+    /// Address of the address space, which tells it apart from others. Written under the lock of `address_space`.
+    address_space_id: AtomicUsize,
     image: SpinLock<Image>,
     limits: SpinLock<Limits>,
     /// CPU time of threads that have ended, and of children that were waited for.
@@ -204,10 +208,12 @@ impl Process {
             oom_score_adj: AtomicI32::new(0),
             login: Login::new(),
             personality: AtomicU64::new(0),
+            barriers: AtomicU32::new(0),
             live_threads: AtomicUsize::new(0),
             remains: SpinLock::new(lock_order::PROCESS_LINKS, None),
             parent: SpinLock::new(lock_order::PROCESS_LINKS, Weak::new()),
             threads: SpinLock::new(lock_order::PROCESS_THREADS, Vec::new()),
+            address_space_id: AtomicUsize::new(Arc::as_ptr(&address_space).addr()),
             address_space: SpinLock::new(lock_order::PROCESS_LINKS, Some(address_space)),
             image: SpinLock::new(lock_order::PROCESS_LINKS, image),
             limits: SpinLock::new(lock_order::PROCESS_LINKS, limits),
@@ -317,13 +323,22 @@ impl Process {
         self.address_space.lock().clone()
     }
 
+    /// What tells the address space apart from all others as long as the process has it.
+    #[inline]
+    pub fn address_space_id(&self) -> usize {
+        self.address_space_id.load(Ordering::Relaxed)
+    }
+
     /// Replaces the address space (execve), or takes it away (exit); returns the old one, to be dropped by the
     /// caller outside of any lock.
     pub(super) fn set_address_space(&self, new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
         if let Some(space) = &new {
             self.pass_limits(space);
         }
-        core::mem::replace(&mut self.address_space.lock(), new)
+        let mut current = self.address_space.lock();
+        self.address_space_id
+            .store(new.as_ref().map_or(0, |space| Arc::as_ptr(space).addr()), Ordering::Relaxed);
+        core::mem::replace(&mut current, new)
     }
 
     /// What execve left to see of the program.

@@ -24,7 +24,11 @@ pub fn exit_to_user(regs: &mut UserRegs, work: Work) {
         }
         if !thread.task.work().contains(Work::EXIT) {
             if work.contains(Work::RESCHEDULE) {
+                // It may have lost the CPU when it comes back, which is looked at then.
                 scheduler::schedule();
+            } else if work.contains(Work::RSEQ) {
+                thread.task.lower(Work::RSEQ);
+                signal::delivery::restart_sequence(&thread.arc(), regs);
             }
             return;
         }

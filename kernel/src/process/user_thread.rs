@@ -9,9 +9,11 @@ use linux_abi::signal::{SS_DISABLE, SigSet, Signal, StackT};
 
 use super::Process;
 use super::credentials::Credentials;
+use super::rseq::RestartableSequences;
 use super::signal::PendingSignals;
 use crate::fs::vfs::{FileTable, FsContext};
 use crate::lock_order;
+use crate::syscall::Restart;
 
 /// Signal state of one thread.
 #[derive(Default)]
@@ -36,8 +38,12 @@ pub struct UserThread {
     pub clear_child_tid: AtomicUsize,
     /// Head of the robust futex list (set_robust_list(2)); 0 for none.
     pub robust_list: AtomicUsize,
+    /// Restartable sequences.
+    pub rseq: RestartableSequences,
     /// Absolute deadline in nanoseconds of a timed call that was interrupted and is being made again; 0 for none.
     pub restart_deadline: AtomicU64,
+    /// How the call that a signal has just interrupted behaves, where the table's answer does not do.
+    restart_rule: SpinLock<Option<Restart>>,
     /// Why the last page fault of the thread could not be resolved, as a `FaultError`.
     pub(super) last_fault: AtomicU8,
     /// Wait status of the thread if it ends by itself (exit(2)).
@@ -66,7 +72,9 @@ impl UserThread {
             signals: SpinLock::new(lock_order::THREAD_SIGNALS, signals),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
+            rseq: RestartableSequences::new(),
             restart_deadline: AtomicU64::new(0),
+            restart_rule: SpinLock::new(lock_order::THREAD_LINKS, None),
             last_fault: AtomicU8::new(0),
             exit_status: AtomicI32::new(0),
             files: SpinLock::new(lock_order::THREAD_LINKS, files),
@@ -131,6 +139,16 @@ impl UserThread {
     /// Signals the thread does not take now.
     pub fn blocked(&self) -> SigSet {
         self.signals.lock().blocked
+    }
+
+    /// Says how the call behaves that is about to answer that a signal interrupted it.
+    pub fn set_restart(&self, rule: Restart) {
+        *self.restart_rule.lock() = Some(rule);
+    }
+
+    /// Takes what [`Self::set_restart`] said.
+    pub(super) fn take_restart(&self) -> Option<Restart> {
+        self.restart_rule.lock().take()
     }
 
     /// Takes the deadline left by an interrupted timed call that is now being made again, or computes a new one.

@@ -33,7 +33,7 @@ pub mod thread;
 pub mod wait;
 
 pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
-pub use self::core::cpu::{barrier_on_all_cpus, reschedule_interrupt};
+pub use self::core::cpu::{Barrier, barrier_on, reschedule_interrupt};
 pub use self::core::idle::{init, run, run_secondary, run_while, start_secondaries};
 pub use self::core::policy::{Attributes, Policy, Priority};
 pub use self::core::scheduler::{SCHEDULER, Scheduler, current, has_pending_signal, load_average};

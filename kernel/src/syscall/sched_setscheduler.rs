@@ -13,6 +13,7 @@ use linux_abi::time::Timespec;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{Args, Context, SyscallError};
+use crate::ipc::futex::pi;
 use crate::process::tree;
 use crate::scheduler::{Attributes, Policy, SCHEDULER, Thread};
 
@@ -280,6 +281,7 @@ fn apply(cx: &Context, thread: &Arc<Thread>, new: Attributes, resets: bool) -> R
     }
     thread.entity().set_resets_on_fork(resets);
     SCHEDULER.set_attributes(thread, new);
+    pi::note_priority(thread);
     Ok(0)
 }
 

@@ -5,15 +5,17 @@ use super::{FullHandler, SyscallHandler};
 use super::{
     acct, adjtimex, arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd,
     execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill,
-    madvise, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep,
-    open, pipe, poll, prctl, process_vm, read, reboot, rlimit, sched_setscheduler, setitimer, setpgid,
-    setuid, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create, timerfd_create, uname,
-    vhangup, wait,
+    madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names,
+    nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, rlimit, rseq, sched_setscheduler,
+    setitimer, setpgid, setuid, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create,
+    timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Restart {
+    /// Made again whatever runs meanwhile.
+    Always,
     /// Made again when no signal handler runs, or when the handler that runs was installed with `SA_RESTART`.
     IfSaRestart,
     /// Made again only when no signal handler runs.
@@ -255,11 +257,13 @@ pub static ROWS: &[Row] = &[
     row(nr::CLOCK_GETTIME,       clock_gettime::clock_gettime,                  Never,       Full),
     row(nr::CLOCK_SETTIME,       clock_gettime::clock_settime,                  Never,       Full),
     row(nr::CLOCK_GETRES,        clock_gettime::clock_getres,                   Never,       Full),
-    row(nr::FUTEX,               futex::futex,                                  IfSaRestart, Partial("no PI operations")),
+    row(nr::FUTEX,               futex::futex,                                  IfSaRestart, Full),
+    row(nr::FUTEX_WAITV,         futex::futex_waitv,                            IfSaRestart, Full),
     row(nr::SET_ROBUST_LIST,     futex::set_robust_list,                        Never,       Full),
     row(nr::GET_ROBUST_LIST,     futex::get_robust_list,                        Never,       Full),
     row(nr::GETCPU,              getcpu::getcpu,                                Never,       Full),
-    row(nr::MEMBARRIER,          getcpu::membarrier,                            Never,       Partial("no SYNC_CORE, no RSEQ; expedited commands need no registration")),
+    row(nr::MEMBARRIER,          membarrier::membarrier,                        Never,       Full),
+    row(nr::RSEQ,                rseq::rseq,                                    Never,       Full),
     row(nr::GETPRIORITY,         getpriority::getpriority,                      Never,       Full),
     row(nr::SETPRIORITY,         getpriority::setpriority,                      Never,       Full),
     row(nr::GETTIMEOFDAY,        gettimeofday::gettimeofday,                    Never,       Full),

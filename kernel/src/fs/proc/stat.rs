@@ -30,7 +30,10 @@ pub(super) fn stat(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     let attributes = thread.map(|thread| thread.entity().attributes());
     let nice = attributes.map_or(0, |attributes| i32::from(attributes.nice));
     let rank = attributes.map_or(0, |attributes| i32::from(attributes.real_time_priority));
-    let priority = if rank == 0 { 20 + nice } else { -1 - rank };
+    let priority = match thread.map_or(0, |thread| i32::from(thread.entity().rank())) {
+        0 => 20 + nice,
+        running_rank => -1 - running_rank,
+    };
     let ticks = |ns: u64| ns / NS_PER_TICK;
 
     let _ = write!(text, "{} (", subject.tid);

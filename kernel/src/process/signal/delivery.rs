@@ -165,7 +165,11 @@ fn adjust_interrupted_call(regs: &mut UserRegs, handler_flags: Option<u64>) {
     }
     let number = regs.orig_rax;
     regs.orig_rax = UserRegs::NO_SYSCALL;
-    let again = match (syscall::restart_of(number as u32 as usize), handler_flags) {
+    let thread = scheduler::current();
+    let own_rule = thread.user.as_ref().and_then(UserThread::take_restart);
+    let rule = own_rule.unwrap_or_else(|| syscall::restart_of(number as u32 as usize));
+    let again = match (rule, handler_flags) {
+        (Restart::Always, _) => true,
         (Restart::Never, _) => false,
         (_, None) => true,
         (Restart::IfSaRestart, Some(flags)) => flags & SaFlags::SA_RESTART.bits() != 0,
@@ -174,8 +178,16 @@ fn adjust_interrupted_call(regs: &mut UserRegs, handler_flags: Option<u64>) {
     if again {
         regs.rax = number;
         regs.rip = regs.rip.wrapping_sub(2);
-    } else if let Some(user) = scheduler::current().user.as_ref() {
+    } else if let Some(user) = thread.user.as_ref() {
         user.restart_deadline.store(0, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Takes the calling thread out of the restartable sequence it was interrupted in; one that is broken is a fault.
+pub fn restart_sequence(thread: &Arc<Thread>, regs: &mut UserRegs) {
+    let restarted = thread.user.as_ref().map_or(Ok(()), |user| user.rseq.restart(regs));
+    if restarted.is_err() {
+        send::force_fault(thread, SigInfo::kernel(Signal::SIGSEGV));
     }
 }
 
@@ -187,6 +199,8 @@ fn run_handler(
     info: &SigInfo,
     action: &KernelSigaction,
 ) {
+    // The handler returns to where the sequence is restarted.
+    restart_sequence(thread, regs);
     let (mask_after, mut alternate_stack) = {
         let mut own = user.signals.lock();
         (own.saved_blocked.take().unwrap_or(own.blocked), own.alternate_stack)

@@ -48,6 +48,8 @@ pub(super) struct Cpu {
     pub(super) interrupts: AtomicU64,
     /// Whether another CPU queued a thread here that pre-empts.
     pub(super) must_reschedule: AtomicBool,
+    /// Whether another CPU wants restartable sequences here to be restarted.
+    must_restart: AtomicBool,
     /// A thread that is to go to another CPU once this one has let go of it.
     pub(super) handover: ArcSlot<Thread>,
     pub(super) idle: Once<Arc<Thread>>,
@@ -64,6 +66,7 @@ hal::per_cpu! {
         is_interrupted: AtomicBool::new(false),
         interrupts: AtomicU64::new(0),
         must_reschedule: AtomicBool::new(false),
+        must_restart: AtomicBool::new(false),
         handover: ArcSlot::new(),
         idle: Once::new(),
         next_tick_ns: AtomicU64::new(0),
@@ -135,8 +138,12 @@ pub fn reschedule_interrupt() {
     cpu.is_interrupted.store(false, SeqCst);
     cpu.interrupts.fetch_add(1, SeqCst);
     let me = current();
+    let must_restart = cpu.must_restart.load(Relaxed) && cpu.must_restart.swap(false, Relaxed);
     if me.is_idle() {
         return;
+    }
+    if must_restart {
+        me.note_lost_cpu();
     }
     if cpu.must_reschedule.swap(false, Relaxed) {
         me.task.raise(Work::RESCHEDULE);
@@ -148,17 +155,32 @@ pub fn reschedule_interrupt() {
     }
 }
 
-/// Waits until every CPU that runs a thread has taken an interrupt, and so passed a full memory barrier; a CPU that is
-/// idle now passes one when it switches.
-pub fn barrier_on_all_cpus() {
-    let here = hal::cpu::id().index();
-    for (index, cpu) in CPUS.iter().enumerate() {
-        if index == here || !cpu.is_busy.load(SeqCst) {
+/// What CPUs pass in [`barrier_on`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Barrier {
+    /// A full memory barrier.
+    Memory,
+    /// One that also makes instructions written before it be fetched anew.
+    Instructions,
+    /// The end of every restartable sequence, which is restarted.
+    Sequences,
+}
+
+/// Waits until each CPU in `mask` that runs a thread has taken an interrupt, and so passed `barrier`; a CPU that is idle
+/// now passes one when it switches.
+pub fn barrier_on(mask: u64, barrier: Barrier) {
+    for (index, cpu) in CPUS.iter().enumerate().filter(|(index, _)| mask >> index & 1 != 0) {
+        // The return from an interrupt fetches instructions anew; going from the idle thread to another may not.
+        let is_wanted = || barrier == Barrier::Instructions || cpu.is_busy.load(SeqCst);
+        if !is_wanted() {
             continue;
+        }
+        if barrier == Barrier::Sequences {
+            cpu.must_restart.store(true, Relaxed);
         }
         let before = cpu.interrupts.load(SeqCst);
         hal::cpu::send_reschedule(CpuId::new(index));
-        while cpu.interrupts.load(SeqCst) == before && cpu.is_busy.load(SeqCst) {
+        while cpu.interrupts.load(SeqCst) == before && is_wanted() {
             hal::cpu::relax();
         }
     }

@@ -14,6 +14,8 @@ pub struct Entity {
     policy: AtomicU8,
     nice: AtomicI8,
     real_time_priority: AtomicU8,
+    /// The rank of the most urgent thread that waits for this one; 0 for none.
+    inherited_rank: AtomicU8,
     /// 2^32 / weight: turns real into virtual time by a multiplication.
     inverse_weight: AtomicU32,
     /// Virtual run time: nanoseconds as a thread of nice 0 would have needed for the same share.
@@ -49,6 +51,7 @@ impl Entity {
             policy: AtomicU8::new(0),
             nice: AtomicI8::new(0),
             real_time_priority: AtomicU8::new(0),
+            inherited_rank: AtomicU8::new(0),
             inverse_weight: AtomicU32::new(0),
             virtual_ns: AtomicU64::new(0),
             ema_ns: AtomicU64::new(0),
@@ -102,9 +105,22 @@ impl Entity {
         self.resets_on_fork.store(resets, Relaxed);
     }
 
-    /// The real-time priority of a FIFO or RR thread, 1 to 99; 0 for all others.
+    /// The real-time priority at which the thread runs: its own if it is a FIFO or RR thread, 1 to 99, or one that it
+    /// inherits; 0 for a thread with a share.
     pub fn rank(&self) -> u8 {
-        self.real_time_priority.load(Relaxed)
+        self.real_time_priority.load(Relaxed).max(self.inherited_rank.load(Relaxed))
+    }
+
+    /// Sets the rank that the thread inherits from those that wait for it. The thread must not be queued.
+    pub fn set_inherited_rank(&self, rank: u8) {
+        self.inherited_rank.store(rank, Relaxed);
+    }
+
+    /// How long the thread may run, in nanoseconds, while an equal waits; `None` for without end.
+    pub fn slice_ns(&self) -> Option<u64> {
+        let attributes = self.attributes();
+        // What inherits a rank runs until it lets go of what others wait for.
+        if self.rank() > 0 && !attributes.policy.is_real_time() { None } else { attributes.slice_ns() }
     }
 
     /// Whether the policy is SCHED_IDLE.

@@ -152,18 +152,33 @@ impl<N: Linked<K>, K> List<N, K> {
         }
     }
 
-    /// Removes the first element that `is_wanted` accepts, and returns it.
-    pub fn take_first(&mut self, mut is_wanted: impl FnMut(&Arc<N>) -> bool) -> Option<Arc<N>> {
-        let mut found = None;
-        self.for_each_while(|node| {
-            let is_it = is_wanted(node);
-            if is_it {
-                found = Some(node.clone());
+    /// The first element that `is_wanted` accepts.
+    pub fn find(&self, mut is_wanted: impl FnMut(&Arc<N>) -> bool) -> Option<Arc<N>> {
+        let mut cursor = self.first.clone();
+        while let Some(node) = cursor {
+            if is_wanted(&node) {
+                return Some(node);
             }
-            !is_it
-        });
-        let node = found?;
+            cursor = Self::next_of(&node);
+        }
+        None
+    }
+
+    /// Removes the first element that `is_wanted` accepts, and returns it.
+    pub fn take_first(&mut self, is_wanted: impl FnMut(&Arc<N>) -> bool) -> Option<Arc<N>> {
+        let node = self.find(is_wanted)?;
         self.remove(&node).then_some(node)
+    }
+
+    /// Puts `node`, which must be in no list of this kind, before the first element that `is_later` accepts.
+    pub fn insert_before(&mut self, node: Arc<N>, is_later: impl FnMut(&Arc<N>) -> bool) {
+        let Some(next) = self.find(is_later) else { return self.push_back(node) };
+        let Some(previous) = next.links().previous.take() else { return self.push_front(node) };
+        drop(previous.links().next.take());
+        previous.links().next.put(node.clone());
+        next.links().previous.put(node.clone());
+        node.links().previous.put(previous);
+        node.links().next.put(next);
     }
 
     /// The element after `node`. The link is emptied and filled again, which invariant 1 makes invisible.
@@ -226,17 +241,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_a_deque_and_keeps_no_reference(steps in prop::collection::vec((0u8..5, 0usize..8), 0..200)) {
+        fn behaves_as_a_deque_and_keeps_no_reference(steps in prop::collection::vec((0u8..6, 0usize..8), 0..200)) {
             let nodes: Vec<_> = (0..8).map(|value| Arc::new(Node { value, links: Links::new() })).collect();
             let mut list = List::new();
             let mut model = VecDeque::new();
             for (step, value) in steps {
+                let at = model.iter().position(|&other| other > value).unwrap_or(model.len());
                 let is_in = model.contains(&value);
                 match step {
                     0 if !is_in => { list.push_back(nodes[value].clone()); model.push_back(value); }
                     1 if !is_in => { list.push_front(nodes[value].clone()); model.push_front(value); }
                     2 => prop_assert_eq!(list.pop_front().map(|node| node.value), model.pop_front()),
                     3 => prop_assert_eq!(list.pop_back().map(|node| node.value), model.pop_back()),
+                    4 if !is_in => {
+                        list.insert_before(nodes[value].clone(), |node| node.value > value);
+                        model.insert(at, value);
+                    }
                     _ => {
                         prop_assert_eq!(list.remove(&nodes[value]), is_in);
                         model.retain(|&other| other != value);

@@ -18,7 +18,7 @@ use alloc::sync::Arc;
 
 use super::entity::{Entity, NOT_QUEUED};
 use super::list::List;
-use super::policy::{Attributes, Heat, MS, Policy};
+use super::policy::{Heat, MS};
 use super::ring::{End, Ring};
 pub use super::ring::{RunLink, Schedulable};
 
@@ -154,8 +154,7 @@ impl<N: Schedulable> RunQueue<N> {
     pub fn requeue(&mut self, node: Arc<N>, why: Requeue) {
         let entity = node.entity();
         entity.set_running_since(None);
-        let slice_is_over =
-            entity.attributes().slice_ns().is_some_and(|slice| entity.slice_used_ns() >= slice);
+        let slice_is_over = entity.slice_ns().is_some_and(|slice| entity.slice_used_ns() >= slice);
         if slice_is_over || why == Requeue::Yielded {
             entity.renew_slice();
         }
@@ -216,17 +215,16 @@ impl<N: Schedulable> RunQueue<N> {
 
     /// Notes that the thread with this entity, not taken from the queue, runs from `now_ns` on.
     pub fn set_running(&mut self, entity: &Entity, now_ns: u64) {
-        let attributes = entity.attributes();
         entity.set_running_since(Some(now_ns));
         self.running = Running {
             is_idle: false,
-            is_idle_policy: attributes.policy == Policy::Idle,
+            is_idle_policy: entity.is_idle_policy(),
             rank: entity.rank(),
             virtual_ns: entity.virtual_ns(),
             ema_ns: entity.ema_ns(),
             burst_ns: entity.burst_ns(),
             since_ns: now_ns,
-            slice_end_ns: slice_left(attributes, entity).map(|left| now_ns + left),
+            slice_end_ns: slice_left(entity).map(|left| now_ns + left),
         };
     }
 
@@ -423,8 +421,8 @@ pub fn rebase(entity: &Entity, from_ns: u64, to_ns: u64) {
     entity.set_virtual_ns(to_ns.saturating_add_signed(ahead));
 }
 
-fn slice_left(attributes: Attributes, entity: &Entity) -> Option<u64> {
-    attributes.slice_ns().map(|slice| slice.saturating_sub(entity.slice_used_ns()).max(MS / 2))
+fn slice_left(entity: &Entity) -> Option<u64> {
+    entity.slice_ns().map(|slice| slice.saturating_sub(entity.slice_used_ns()).max(MS / 2))
 }
 
 impl Running {

@@ -161,6 +161,11 @@ impl Scheduler {
         self.change(thread, |entity| entity.set_attributes(attributes));
     }
 
+    /// Lets a thread run at least at the real-time priority `rank`, because others wait for it; 0 ends that.
+    pub fn set_inherited_rank(&self, thread: &Arc<Thread>, rank: u8) {
+        self.change(thread, |entity| entity.set_inherited_rank(rank));
+    }
+
     /// Changes the CPUs a thread may run on; it leaves one it may not use at its next switch at the latest.
     pub fn set_affinity(&self, thread: &Arc<Thread>, mask: u64) {
         self.change(thread, |entity| entity.set_affinity(mask));

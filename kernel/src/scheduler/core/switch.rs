@@ -50,6 +50,9 @@ fn choose_next(me: &Current<Thread>, why: Requeue) -> Option<Arc<Thread>> {
     } else {
         cpu.times.add_busy(ran_ns);
         if me.state() == State::RUNNABLE {
+            if why == Requeue::Preempted {
+                me.note_lost_cpu();
+            }
             if !me.entity().may_run_on(hal::cpu::id().index()) {
                 queue.note_preemption(me.entity());
                 cpu.handover.put(me.arc());

@@ -6,4 +6,5 @@ pub mod state;
 #[expect(clippy::module_inception, reason = "the project fixes this path")]
 pub mod thread;
 
+pub(crate) use futex_waiting::{FutexWaiting, WaitKind};
 pub(crate) use registry::{allocate_id, find, insert, remove};

@@ -16,7 +16,7 @@ use hal::sync::SpinLock;
 use hal::task::{HasTask, Leave, Task, UserRegs, Work};
 use linux_abi::errno::Errno;
 
-use super::futex_waiting::FutexWaiting;
+use super::futex_waiting::{FutexWaiting, LockOwning};
 use super::state::State;
 use crate::lock_order;
 use crate::process::UserThread;
@@ -127,6 +127,9 @@ pub struct Thread {
     /// What the thread waits for in a hashed table of waiters.
     pub(crate) park_key: AtomicUsize,
     pub(crate) futex: FutexWaiting,
+    pub(crate) locks: LockOwning,
+    /// Whether the thread runs restartable sequences ([`Work::RSEQ`]).
+    pub(crate) has_sequences: AtomicBool,
     /// An `unblock_thread` that came before its `block_current`.
     pub(crate) may_pass: AtomicBool,
     timer: Timer,
@@ -196,6 +199,8 @@ impl Thread {
             is_waiting: AtomicBool::new(false),
             park_key: AtomicUsize::new(0),
             futex: FutexWaiting::new(),
+            locks: LockOwning::new(),
+            has_sequences: AtomicBool::new(false),
             may_pass: AtomicBool::new(false),
             timer: Timer::for_thread(this.clone()),
             accounting: Accounting::default(),
@@ -286,7 +291,19 @@ impl Thread {
     }
 
     pub(crate) fn set_cpu(&self, cpu: usize) {
-        self.cpu.store(cpu, Relaxed);
+        if self.cpu() != cpu {
+            self.cpu.store(cpu, Relaxed);
+            self.note_lost_cpu();
+        }
+    }
+
+    /// Has the thread taken out of the restartable sequence it may be in: somebody else had its CPU meanwhile, or it has
+    /// another one. A thread that waits in a system call is in none.
+    #[inline]
+    pub(crate) fn note_lost_cpu(&self) {
+        if self.has_sequences.load(Relaxed) {
+            self.task.raise(Work::RSEQ);
+        }
     }
 
     /// Whether it is a CPU's idle thread.
