@@ -68,11 +68,12 @@ fn pages(watch: &mut Stopwatch, Size { order, count }: Size, timed: What) -> Out
     }
     if timed == What::UnmapRange {
         let mut flush = TlbFlush::new();
-        watch.time(count, || {
-            table.unmap_range(base..page(count), &mut flush);
+        let unmap = || {
+            let done = table.unmap_range(base..page(count), &mut flush);
             flush.finish();
-        });
-        return Ok(());
+            done
+        };
+        return watch.time(count, unmap).map(drop).map_err(reason);
     }
     let mut unmap = || (0..count).try_for_each(|index| unmap_page(&mut table, page(index)).map(drop));
     if timed == What::Unmap { watch.time(count, unmap) } else { unmap() }.map_err(reason)
