@@ -4,8 +4,7 @@
 //! 1. A `Slot` owns `size` bytes at an address that is a multiple of `size`; no other slot or frame handle covers them.
 //! 2. All slots cut from one block have the same size and keep that block's one frame handle in trust; the block comes
 //!    back as a [`Frame`] only from all of them together. Meanwhile the frame table has their size.
-//! 3. What the global allocator was given may be larger than what it asked for; it gives back the beginning, which
-//!    stands for all of it.
+//! 3. The beginning of such a slot stands for all of it; the rest is nobody else's.
 //! 4. A free slot's memory holds nothing but, in its first word, the link of the list that owns it.
 
 use core::alloc::Layout;
@@ -94,7 +93,16 @@ impl Slot {
         FrameNumber::new(number.get() & !((1 << self.block_order()) - 1))
     }
 
-    /// Returns the whole slot that was handed out, of which the global allocator gave back what it knows of.
+    /// Returns the first 2^`bits` bytes; [`whole`](Self::whole) brings back all.
+    ///
+    /// # Panics
+    /// If that is more than the slot, or less than [`MIN_SLOT`].
+    pub fn beginning(self, bits: u32) -> Slot {
+        assert!(bits <= self.bits && 1 << bits >= MIN_SLOT, "no beginning of this size");
+        Slot { start: self.start, bits }
+    }
+
+    /// Returns the whole slot that was cut from a block, of which this is the beginning.
     pub fn whole(self) -> Slot {
         let cut = frame::cut_of(self.frame_number());
         let bits = cut.unwrap_or(PAGE_SHIFT + u32::from(self.block_order()));
@@ -140,7 +148,7 @@ impl Slot {
     /// Takes back a slot.
     ///
     /// # Safety
-    /// `start` came from [`into_ptr`](Self::into_ptr) of a slot of at least 2^`bits` bytes, and its memory is in use no longer.
+    /// `start` came from [`into_ptr`](Self::into_ptr) of a slot of 2^`bits` bytes, and its memory is in use no longer.
     #[inline(always)]
     #[allow(dead_code, reason = "the global allocator exists on the PC only")]
     pub(crate) unsafe fn from_ptr(start: NonNull<u8>, bits: u32) -> Slot {
@@ -318,7 +326,7 @@ mod global {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             match bound::heap_alloc(layout) {
                 Some(slot) => {
-                    assert!(slot.bits() >= slot_bits(layout), "heap slot too small");
+                    assert!(slot.bits() == slot_bits(layout), "heap slot of a wrong size");
                     slot.into_ptr().as_ptr()
                 }
                 None => null_mut(),

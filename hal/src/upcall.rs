@@ -31,9 +31,9 @@ pub trait Kernel {
     fn alloc_frames(order: u8) -> Option<Frame>;
     /// Takes back a block: its last reference is gone, its state is free again.
     fn free_frames(first: FrameNumber, order: u8);
-    /// Hands out heap memory: a slot of at least [`slot_size(layout)`](crate::heap::slot_size) bytes.
+    /// Hands out heap memory: a slot of exactly [`slot_size(layout)`](crate::heap::slot_size) bytes.
     fn heap_alloc(layout: Layout) -> Option<Slot>;
-    /// Takes back heap memory: the first `slot_size(layout)` bytes of what was handed out.
+    /// Takes back heap memory.
     fn heap_free(slot: Slot);
     /// Tells whether an allocation may grow or shrink without a word within the size that was asked for.
     fn heap_may_resize() -> bool;

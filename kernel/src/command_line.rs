@@ -121,7 +121,11 @@ impl CommandLine {
                 | "noapic",
                 _,
             )
-            | ("nolapic" | "apic" | "tsc" | "clocksource" | "mitigations" | "lsm" | "audit" | "selinux", _)
+            | (
+                "exo.heap" | "nolapic" | "apic" | "tsc" | "clocksource" | "mitigations" | "lsm" | "audit"
+                | "selinux",
+                _,
+            )
             | ("randomize_kstack_offset" | "init_on_alloc" | "init_on_free" | "hardened_usercopy", _) => {}
             _ => return false,
         }

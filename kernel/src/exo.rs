@@ -15,7 +15,7 @@ use hal::task::{SyscallFrame, UserRegs, Work};
 use hal::upcall::{Kernel, PageFault, UserException};
 
 use crate::command_line::CommandLine;
-use crate::memory::heap::hybrid_allocator;
+use crate::memory::heap::{self, hybrid_allocator};
 use crate::memory::physical::buddy_allocator;
 use crate::process::faults;
 use crate::scheduler::Thread;
@@ -57,7 +57,7 @@ impl Kernel for Exo {
     }
 
     fn heap_may_resize() -> bool {
-        true
+        !heap::debug::is_enabled()
     }
 
     fn syscall(frame: &mut SyscallFrame) -> isize {
@@ -110,10 +110,14 @@ const INIT_STACK_BYTES: usize = 32 * 1024;
 
 /// Brings the system up to the point where process 1 is ready to run; the caller's thread becomes the idle thread.
 pub fn boot(info: BootInfo) {
+    let checks_heap = heap::debug::is_asked_for(info.command_line) && heap::debug::enable().is_ok();
     memory::init(); // the buddy allocator takes over all free RAM; from here on there is a heap
     let line = Arc::new(CommandLine::parse(info.command_line));
     klog::init(line.log_level);
     log::info!("{}", uts::banner().trim_end());
+    if checks_heap {
+        log::info!("heap: red zones, poison and traces are on");
+    }
     log::info!("Command line: {}", alloc::string::String::from_utf8_lossy(info.command_line));
     init::remember(info.command_line, line.clone());
     scheduler::init(); // this context becomes the idle thread of the boot CPU

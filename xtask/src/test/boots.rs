@@ -119,6 +119,14 @@ fn list() -> Vec<Boot> {
             Expect::Output("blue\nnonsense\none\n'two\n".to_owned(), 0),
         ),
         ("maxcpus=2 is obeyed", Pack::Plain, "maxcpus=2", "nproc", Expect::Output("2\n".to_owned(), 0)),
+        (
+            "the heap's debug mode finds nothing",
+            Pack::Plain,
+            "exo.heap=debug",
+            "for i in 1 2 3 4; do ls -lR / >/dev/null 2>&1 & done; wait; seq 3000 | sort -n | tail -n 1; \
+             for i in $(seq 40); do mkdir /tmp/$i; (echo $i >/tmp/$i/f); done; rm -r /tmp/*; head -n 1 /proc/exo/heap_debug",
+            Expect::Output("3000\noverflows 0 uses_after_free 0 double_frees 0\n".to_owned(), 0),
+        ),
         ("no initramfs", Pack::Missing, "", "", Expect::Console(&["panic"])),
         ("archive cut short", Pack::Cut, "", "", Expect::Console(&["initramfs", "panic"])),
         ("compressed archive cut short", Pack::CutGzip, "", "", Expect::Console(&["initramfs", "panic"])),

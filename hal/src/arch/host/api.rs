@@ -15,6 +15,7 @@ use super::{io, memory, time};
 use crate::addr::{FrameNumber, PAGE_SIZE};
 use crate::boot::{BootInfo, BootModule};
 use crate::cpu::{CpuId, MAX_CPUS};
+use crate::heap::Slot;
 use crate::irq::Irq;
 use crate::paging::{self, SpaceRef};
 use crate::upcall::bound;
@@ -283,4 +284,22 @@ pub fn set_space(space: &SpaceRef) {
 /// Returns the CPU that the calling thread acts for.
 pub fn acting_cpu() -> CpuId {
     current_cpu()
+}
+
+/// Writes a byte of the machine's memory at an address of this program, whoever owns it: what a wild pointer does.
+pub fn poke(address: usize, byte: u8) {
+    let memory = machine::machine().memory;
+    let offset = address.wrapping_sub(memory.as_ptr() as usize);
+    let shift = offset % 8 * 8;
+    let change = |word: u64| Some(word & !(0xff << shift) | u64::from(byte) << shift);
+    // It cannot fail: `change` always answers.
+    let _ = memory[offset / 8].fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+}
+
+/// Makes a second owner of a slot, to be freed twice: what a broken `drop` does. Only a debug mode may see it.
+pub fn forge_slot(slot: &Slot) -> Slot {
+    let start = core::ptr::NonNull::new(slot.addr() as *mut u8).unwrap_or(core::ptr::NonNull::dangling());
+    // SAFETY: there is none, on purpose. The memory is the simulated machine's, which consists of atomics; what breaks is
+    // that machine.
+    unsafe { Slot::from_ptr(start, slot.bits()) }
 }

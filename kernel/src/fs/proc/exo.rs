@@ -5,14 +5,16 @@ use core::fmt::{self, Write};
 use super::node::Entry;
 use super::system::{System, all};
 use crate::fs::vfs::text::Text;
+use crate::memory::heap::debug;
 use crate::memory::heap::size_class::{SizeClass, Tier};
 use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 2] = [
+pub(super) static ENTRIES: [Entry<System>; 3] = [
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
+    Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 
 /// `frames`: free frames, and free blocks of each order.

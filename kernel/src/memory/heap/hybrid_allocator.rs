@@ -6,11 +6,11 @@ use hal::PAGE_SIZE;
 use hal::heap::{Slot, SlotList, slot_size};
 use hal::sync::CpuLocal;
 
-use super::central;
 use super::cpu_slab::CpuSlab;
 use super::size_class::{SizeClass, Tier};
 use super::statistics::{self, Counters};
 use super::thread_cache::ThreadCache;
+use super::{central, debug};
 use crate::memory::physical::buddy_allocator::{alloc_block, is_under_pressure, start_if_needed};
 
 hal::per_cpu! {
@@ -87,6 +87,14 @@ pub fn free(slot: Slot) {
 #[inline(never)]
 fn alloc_slowly(class: SizeClass, layout: Layout) -> Option<Slot> {
     start_if_needed();
+    if debug::is_enabled() {
+        let slot = debug::alloc(layout);
+        CACHES.with(|_, counters| match slot {
+            Some(_) => counters.count_refill(class, layout.size()),
+            None => counters.count_failure(class),
+        });
+        return slot;
+    }
     let mut batch = SlotList::new(class.size());
     let n = if is_under_pressure() { 1 } else { class.batch() };
     central::take(class, n, &mut batch);
@@ -111,6 +119,9 @@ fn alloc_slowly(class: SizeClass, layout: Layout) -> Option<Slot> {
 #[cold]
 #[inline(never)]
 fn free_slowly(class: SizeClass, slot: Slot) {
+    if debug::is_enabled() {
+        return debug::free(slot);
+    }
     let pressure = is_under_pressure();
     let n = if pressure { usize::MAX } else { class.batch() };
     let mut batch = CACHES.with(|caches, _| caches.shed(class, n));
@@ -122,13 +133,7 @@ fn free_slowly(class: SizeClass, slot: Slot) {
 #[inline(never)]
 fn alloc_large(layout: Layout) -> Option<Slot> {
     let size = slot_size(layout);
-    // `size` is a power of two above a page.
-    let order = u8::try_from((size / PAGE_SIZE).trailing_zeros()).ok()?;
-    let block = || alloc_block(order).and_then(|frame| Slot::from_frame(frame).ok());
-    let slot = block().or_else(|| {
-        flush_this_cpu();
-        block()
-    });
+    let slot = if debug::is_enabled() { debug::alloc(layout) } else { take_block(size) };
     match slot {
         Some(_) => CACHES.with(|_, counters| counters.count_large_allocation(layout.size(), size)),
         None => statistics::note_failure(),
@@ -140,13 +145,51 @@ fn alloc_large(layout: Layout) -> Option<Slot> {
 #[inline(never)]
 fn free_large(slot: Slot) {
     CACHES.with(|_, counters| counters.count_large_free(slot.size()));
+    if debug::is_enabled() {
+        return debug::free(slot);
+    }
+    give_block(slot);
+}
+
+/// Takes a block for a slot above a page.
+fn take_block(size: usize) -> Option<Slot> {
+    // `size` is a power of two.
+    let order = u8::try_from((size / PAGE_SIZE).trailing_zeros()).ok()?;
+    let block = || alloc_block(order).and_then(|frame| Slot::from_frame(frame).ok());
+    block().or_else(|| {
+        flush_this_cpu();
+        block()
+    })
+}
+
+fn give_block(slot: Slot) {
     if let Err(slot) = slot.into_frame() {
         log::error!("heap: {slot:?} is no whole block and was freed; ignored");
     }
 }
 
+/// Takes a slot from behind the caches.
+pub(super) fn take_whole(layout: Layout) -> Option<Slot> {
+    start_if_needed();
+    let Some(class) = SizeClass::of(layout) else { return take_block(slot_size(layout)) };
+    let mut slots = SlotList::new(class.size());
+    central::take(class, 1, &mut slots);
+    slots.pop()
+}
+
+/// Gives a slot back behind the caches.
+pub(super) fn give_whole(slot: Slot) {
+    let Some(class) = SizeClass::of_slot(&slot) else { return give_block(slot) };
+    let mut slots = SlotList::new(class.size());
+    slots.push(slot);
+    central::give(class, 1, &mut slots);
+}
+
 /// Gives the free slots that this CPU holds back, and with them the frames that become whole. For memory pressure.
 pub fn flush_this_cpu() {
+    if debug::is_enabled() {
+        debug::flush();
+    }
     for class in SizeClass::all() {
         let mut slots = CACHES.with(|caches, _| caches.shed(class, usize::MAX));
         central::give(class, slots.len(), &mut slots);

@@ -14,6 +14,7 @@
 
 mod central;
 pub mod cpu_slab;
+pub mod debug;
 pub mod hybrid_allocator;
 mod magazine;
 pub mod size_class;
