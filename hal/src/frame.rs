@@ -270,6 +270,20 @@ impl Frame {
         state.store(order | count, Ordering::Relaxed);
     }
 
+    /// Makes single frames of a block of which this is the only handle, each with one handle in trust; tells whether it
+    /// did.
+    pub(crate) fn split(&self) -> bool {
+        if !self.is_unique() {
+            return false;
+        }
+        let first = self.number().index();
+        for state in &arch::memory::frame_table()[first..first + (1 << self.order())] {
+            // Relaxed: nobody else knows the frames yet.
+            state.0.store(1, Ordering::Relaxed);
+        }
+        true
+    }
+
     /// Changes the count of a page table that several spaces have; `None` leaves it. Returns what `change` did.
     /// Acquire and release: what one space did before it gave the table up happened before the next one's use.
     #[inline]

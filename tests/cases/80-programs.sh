@@ -316,12 +316,3 @@ p signalfd errors
 
 #case signalfd_waiting
 p signalfd waiting
-
-#case pidfd_basics
-p pidfd basics
-
-#case pidfd_descriptors
-p pidfd descriptors
-
-#case pidfd_clones
-p pidfd clones

@@ -20,6 +20,8 @@ const PRESENT: u64 = 1;
 /// Software: the entry is not present but owns a frame.
 const HELD: u64 = 1 << 11;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// An entry of level 1 is a page of 2 MiB.
+const LARGE: u64 = 1 << 7;
 /// Stores through the entry are allowed.
 const STORES: u64 = 1 << 1;
 /// Intermediate entries allow all; leaves decide. The accessed bit spares the MMU a write.
@@ -73,7 +75,31 @@ impl Entry {
     /// Tells whether an entry points to a table that other spaces may have too.
     #[inline]
     pub(super) fn is_write_protected(self) -> bool {
-        self.0 & (PRESENT | STORES) == PRESENT
+        self.0 & (PRESENT | STORES | LARGE) == PRESENT
+    }
+
+    /// Makes an entry of level 1 that is a page of 2 MiB; `flags` allow access.
+    #[inline]
+    pub(super) fn large(frame: FrameNumber, flags: PageFlags) -> Entry {
+        Entry(Entry::leaf(frame, flags).0 | LARGE)
+    }
+
+    /// Tells whether an entry above level 0 is a page.
+    #[inline]
+    pub(crate) fn is_large(self) -> bool {
+        self.0 & (PRESENT | LARGE) == PRESENT | LARGE
+    }
+
+    /// Returns the leaf for an address in a large page.
+    #[inline]
+    pub(crate) fn single(self, addr: usize) -> Entry {
+        Entry::leaf(FrameNumber::new(self.frame().get() + index(addr, 0) as u32), self.flags())
+    }
+
+    /// Tells whether an entry of level 1 keeps single pages from being changed: a shared table, or a large page.
+    #[inline]
+    pub(super) fn is_special(self) -> bool {
+        self.is_write_protected() || self.is_large()
     }
 
     /// Returns a leaf as it acts below an entry that may forbid stores.
@@ -114,7 +140,7 @@ impl Entry {
     /// Returns a leaf of the same frame with other flags.
     #[inline]
     pub(super) fn with_flags(self, flags: PageFlags) -> Entry {
-        Entry::leaf(self.frame(), flags)
+        Entry(Entry::leaf(self.frame(), flags).0 | self.0 & LARGE)
     }
 
     /// Tells whether a CPU may have the entry cached: it caches only what it has marked accessed (SDM 4.8, 4.10.2.3).
@@ -204,8 +230,8 @@ impl<'a> Table<'a> {
     #[inline]
     pub(super) unsafe fn child(self, index: usize) -> Option<Table<'a>> {
         let entry = self.load(index);
-        // SAFETY: above level 0 a present entry owns a table, by the caller's duty for long enough.
-        entry.is_present().then(|| unsafe { Table::at(entry.frame()) })
+        // SAFETY: above level 0 a present entry that is no page owns a table, by the caller's duty for long enough.
+        (entry.is_present() && !entry.is_large()).then(|| unsafe { Table::at(entry.frame()) })
     }
 
     /// Adds to the number of entries in use.

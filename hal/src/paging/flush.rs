@@ -32,14 +32,10 @@ pub struct TlbFlush {
 impl TlbFlush {
     /// Makes an empty batch.
     #[inline]
-    pub const fn new() -> Self {
-        Self {
-            space: None,
-            pages: ArrayVec::new_const(),
-            all: false,
-            frames: ArrayVec::new_const(),
-            shares: ArrayVec::new_const(),
-        }
+    pub fn new() -> Self {
+        // Not the constant `new_const`: that one would be stored, element by element.
+        let (pages, frames, shares) = (ArrayVec::new(), ArrayVec::new(), ArrayVec::new());
+        Self { space: None, pages, all: false, frames, shares }
     }
 
     /// Flushes everything collected and drops the frames. The batch is empty and usable again.

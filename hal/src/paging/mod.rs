@@ -1,7 +1,7 @@
 //! Page tables of user address spaces: real x86-64 four-level entries on both back-ends, one walker.
 //!
 //! Invariants:
-//! 1. A leaf entry, present or held, owns one handle of its [`Frame`].
+//! 1. A leaf entry, present or held, owns one handle of its [`Frame`]; that of a large page the only one of its block.
 //! 2. An intermediate table is a frame of its own that no handle outside reaches; its handle count is one more than the
 //!    number of its entries in use, plus a large number for each space beyond the first that shares it. A table that an
 //!    unmap empties is freed at once.
@@ -14,13 +14,14 @@
 //! 7. The root and all below live as long as a [`SpaceRef`]; a CPU that has the space loaded holds one.
 //!    A CPU whose task has no space keeps the last one loaded; it gives it up when the [`PageTable`] goes.
 //!
-//! Only 4 KiB pages so far: a block of a larger order is refused with `Unsupported`.
+//! Pages are of 4 KiB or, where the kernel asks for it, 2 MiB (`large`).
 //!
 //! Source: Intel SDM volume 3, sections 4.5 (entries), 4.8 (accessed and dirty), 4.10 (invalidation).
 
 mod entry;
 mod flags;
 mod flush;
+mod large;
 mod range;
 mod share;
 mod space;
@@ -28,6 +29,7 @@ mod table;
 
 pub use flags::PageFlags;
 pub use flush::TlbFlush;
+pub use large::{LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
 pub use space::SpaceRef;
 pub use table::PageTable;
 

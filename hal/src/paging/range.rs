@@ -9,21 +9,22 @@ use crate::frame::Frame;
 use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::flush::TlbFlush;
-use super::share;
 use super::table::PageTable;
+use super::{large, share};
 
 impl PageTable {
     /// Unmaps all pages of a range; the frames and the tables that become empty go to `flush`. Returns the number of
     /// pages that were mapped.
     ///
     /// # Errors
-    /// `OutOfMemory`: only a part of what a table shared with other spaces has lies in the range, and there is no frame
-    /// for a copy. Nothing has been unmapped.
+    /// `OutOfMemory`: only a part of a large page, or of what a table shared with other spaces has, lies in the range, and
+    /// there is no frame for a table. Nothing has been unmapped.
     pub fn unmap_range(&mut self, range: Range<usize>, flush: &mut TlbFlush) -> Result<usize, Error> {
         self.unmap_range_with(range, flush, |_, _, _| ())
     }
 
-    /// Like [`unmap_range`](Self::unmap_range), and calls `removed` with each page, its frame and its last flags.
+    /// Like [`unmap_range`](Self::unmap_range), and calls `removed` with each page, its frame and its last flags; once for
+    /// a large page, with its block.
     /// A store by another CPU may still set the frame's contents, but not `DIRTY`, until the flush is finished.
     ///
     /// # Errors
@@ -39,13 +40,14 @@ impl PageTable {
         flush.begin(&self.space);
         let mut pages = 0;
         let mut removed = |page, frame: &Frame, flags| {
-            pages += 1;
+            pages += 1 << frame.order();
             removed(page, frame, flags);
         };
-        let mut unmap = Unmap { flush, removed: &mut removed, shares: 0 };
+        let mut unmap = Unmap { flush, removed: &mut removed, shares: 0, large: 0 };
         // SAFETY: `self` is borrowed exclusively, and the root is of this level.
         unsafe { unmap_level(self.space.root_table(), ROOT_LEVEL, range, &mut unmap) };
         self.shares.set(self.shares.get() - unmap.shares);
+        self.large.set(self.large.get() - unmap.large);
         Ok(pages)
     }
 
@@ -53,7 +55,7 @@ impl PageTable {
     /// its next write fault decides.
     ///
     /// # Errors
-    /// `OutOfMemory`: no frame for a copy of a table shared with other spaces; nothing has changed.
+    /// `OutOfMemory`: as [`prepare_protect`](Self::prepare_protect); nothing has changed.
     pub fn protect_range(
         &mut self,
         range: Range<usize>,
@@ -61,21 +63,30 @@ impl PageTable {
         clear: PageFlags,
         flush: &mut TlbFlush,
     ) -> Result<(), Error> {
-        self.make_range_exclusive(range.clone())?;
+        self.prepare_protect(range.clone(), set, clear)?;
         let set = set.difference(PageFlags::GLOBAL);
         flush.begin(&self.space);
-        self.for_each_leaf(range, |leaf, first_page, slots| {
+        let change = |old: Entry| {
+            let mut flags = old.flags().difference(clear) | set;
+            if flags.contains(PageFlags::COPY_ON_WRITE) {
+                flags.remove(PageFlags::WRITE);
+            }
+            old.with_flags(flags)
+        };
+        self.for_each_entry(range, |directory, at, pages| {
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            let Some(leaf) = (unsafe { directory.child(at) }) else {
+                let old = directory.update(at, change);
+                if change(old) != old {
+                    flush.everything();
+                }
+                return;
+            };
+            let slots = slots(&pages);
             for i in leaf.used(slots.clone()) {
-                let change = |old: Entry| {
-                    let mut flags = old.flags().difference(clear) | set;
-                    if flags.contains(PageFlags::COPY_ON_WRITE) {
-                        flags.remove(PageFlags::WRITE);
-                    }
-                    old.with_flags(flags)
-                };
                 let old = leaf.update(i, change);
                 if change(old) != old {
-                    flush.page(first_page + (i - slots.start) * PAGE_SIZE, old);
+                    flush.page(pages.start + (i - slots.start) * PAGE_SIZE, old);
                 }
             }
         });
@@ -94,11 +105,13 @@ impl PageTable {
         flush: &mut TlbFlush,
         mut copied: impl FnMut(PageFlags),
     ) -> Result<(), Error> {
+        self.split_range(range.clone())?;
         flush.begin(&self.space);
         let mut result = Ok(());
-        self.for_each_leaf(range, |leaf, first_page, slots| {
-            if result.is_ok() {
-                result = fork_leaf(leaf, child, first_page, slots, flush, &mut copied);
+        self.for_each_entry(range, |directory, at, pages| {
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            if let (Ok(()), Some(leaf)) = (result, unsafe { directory.child(at) }) {
+                result = fork_leaf(leaf, child, &pages, flush, &mut copied);
             }
         });
         result
@@ -129,7 +142,7 @@ impl PageTable {
             return Err(Error::AlreadyMapped);
         }
         // First everything that can fail: the tables.
-        self.make_range_exclusive(old.clone())?;
+        self.separate_range(old.clone())?;
         let mut page = old.start;
         while page < old.end {
             match self.leaf(page) {
@@ -165,50 +178,50 @@ impl PageTable {
 
     /// Calls `visit` with every mapped page of a range, ascending.
     pub fn for_each(&self, range: Range<usize>, mut visit: impl FnMut(usize, FrameNumber, PageFlags)) {
-        self.for_each_table(range, |directory, at, leaf, first_page, slots| {
+        self.for_each_entry(range, |directory, at, pages| {
             let above = directory.load(at);
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            let Some(leaf) = (unsafe { directory.child(at) }) else {
+                for page in pages.step_by(PAGE_SIZE) {
+                    visit(page, above.single(page).frame(), above.flags());
+                }
+                return;
+            };
+            let slots = slots(&pages);
             for i in leaf.used(slots.clone()) {
                 let entry = leaf.load(i).below(above);
-                visit(first_page + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags());
+                visit(pages.start + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags());
             }
         });
     }
 
-    /// Calls `visit` with each table of level 0 that meets the range, the first page of the range in it, and the
-    /// entries of the range in it.
-    fn for_each_leaf(&self, range: Range<usize>, mut visit: impl FnMut(Table<'_>, usize, Range<usize>)) {
-        self.for_each_table(range, |_, _, leaf, first_page, slots| visit(leaf, first_page, slots));
-    }
-
-    /// Like [`for_each_leaf`](Self::for_each_leaf), with the table of level 1 and the entry in it before.
-    pub(super) fn for_each_table(
+    /// Calls `visit` with each entry of level 1 that is in use and meets the range: the table, the index, and the part of
+    /// the range that it covers.
+    pub(super) fn for_each_entry(
         &self,
         range: Range<usize>,
-        mut visit: impl FnMut(Table<'_>, usize, Table<'_>, usize, Range<usize>),
+        mut visit: impl FnMut(Table<'_>, usize, Range<usize>),
     ) {
         let Some(range) = clamp(range) else { return };
         let mut page = range.start;
         while page < range.end {
-            let first = index(page, 1);
-            // To the end of the table of level 1, or of the hole.
-            let (directory, end) = match self.directory(page) {
-                Ok((directory, _)) => (directory, ((page | (span(2) - 1)) + 1).min(range.end)),
-                Err(end) => {
-                    page = end;
-                    continue;
+            page = match self.directory(page) {
+                Ok((directory, first)) => {
+                    let end = ((page | (span(2) - 1)) + 1).min(range.end);
+                    for i in directory.used(first..index(end - 1, 1) + 1) {
+                        visit(directory, i, part(&(page..end), i, 1));
+                    }
+                    end
                 }
+                Err(end) => end,
             };
-            for i in directory.used(first..index(end - 1, 1) + 1) {
-                let part = part(&(page..end), i, 1);
-                let slots = index(part.start, 0)..index(part.end - 1, 0) + 1;
-                // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
-                if let Some(leaf) = unsafe { directory.child(i) } {
-                    visit(directory, i, leaf, part.start, slots);
-                }
-            }
-            page = end;
         }
     }
+}
+
+/// Returns the entries of level 0 for a range of pages in one table.
+pub(super) fn slots(pages: &Range<usize>) -> Range<usize> {
+    index(pages.start, 0)..index(pages.end - 1, 0) + 1
 }
 
 /// Rounds a range outwards to pages and cuts it at the end of user space.
@@ -222,13 +235,13 @@ pub(super) fn clamp(range: Range<usize>) -> Option<Range<usize>> {
 pub(super) fn fork_leaf(
     leaf: Table<'_>,
     child: &mut PageTable,
-    first_page: usize,
-    slots: Range<usize>,
+    pages: &Range<usize>,
     flush: &mut TlbFlush,
     visit: &mut impl FnMut(PageFlags),
 ) -> Result<(), Error> {
+    let slots = slots(pages);
     let Some(first) = leaf.used(slots.clone()).next() else { return Ok(()) };
-    let to = child.leaf_or_new(first_page)?;
+    let to = child.leaf_or_new(pages.start)?;
     let mut copied = 0;
     let mut result = Ok(());
     for i in leaf.used(first..slots.end) {
@@ -238,7 +251,7 @@ pub(super) fn fork_leaf(
         }
         let old = copy_entry(leaf, to, i);
         if old.flags().contains(PageFlags::WRITE) {
-            flush.page(first_page + (i - slots.start) * PAGE_SIZE, old);
+            flush.page(pages.start + (i - slots.start) * PAGE_SIZE, old);
         }
         copied += 1;
         visit(old.flags());
@@ -264,10 +277,12 @@ pub(super) struct Unmap<'a> {
     pub(super) removed: &'a mut dyn FnMut(usize, &Frame, PageFlags),
     /// Shared tables that were given up.
     pub(super) shares: u32,
+    /// Large pages that were unmapped.
+    pub(super) large: u32,
 }
 
 /// Unmaps a range below one table; tells nothing about whether the table is empty now, its count does. Of a shared table
-/// everything lies in the range or nothing.
+/// everything lies in the range or nothing, of a large page everything.
 ///
 /// # Safety
 /// `table` is of this level, the caller may change it, and every address of the range lies in it.
@@ -284,8 +299,14 @@ unsafe fn unmap_level(table: Table<'_>, level: u32, range: Range<usize>, unmap: 
             (unmap.removed)(part.start, &frame, old.flags());
             unmap.flush.page(part.start, old);
             unmap.flush.frame(frame);
-        } else if level == 1 && table.load(i).is_write_protected() {
-            gone += u32::from(share::unmap(table, i, part, unmap));
+        } else if level == 1 && table.load(i).is_special() {
+            let is_gone = if table.load(i).is_large() {
+                large::unmap(table, i, part.start, unmap);
+                true
+            } else {
+                share::unmap(table, i, part, unmap)
+            };
+            gone += u32::from(is_gone);
         // SAFETY: the caller's duty: tables below live until they are freed right here.
         } else if let Some(child) = unsafe { table.child(i) } {
             // SAFETY: the child is of the next level and covers this part of the range.

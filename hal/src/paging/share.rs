@@ -12,13 +12,14 @@
 
 use core::ops::Range;
 
-use crate::addr::{FrameNumber, PAGE_SIZE};
+use crate::addr::FrameNumber;
 use crate::error::Error;
 use crate::frame::Frame;
 
-use super::entry::{ENTRIES, Entry, Table, index, span};
+use super::entry::{ENTRIES, Entry, Table, span};
+use super::flags::PageFlags;
 use super::flush::TlbFlush;
-use super::range::{Unmap, clamp, copy_entry, fork_leaf, part};
+use super::range::{Unmap, copy_entry, fork_leaf, part, slots};
 use super::space::free_range;
 use super::table::PageTable;
 
@@ -66,95 +67,130 @@ impl PageTable {
         min_pages: u32,
         flush: &mut TlbFlush,
     ) -> Result<usize, Error> {
+        self.split_range(range.clone())?;
         flush.begin(&self.space);
         let (mut result, mut end) = (Ok(()), range.start);
-        self.for_each_table(range, |directory, i, leaf, first_page, slots| {
-            if result.is_err() {
-                return;
-            }
-            let start = first_page & !(span(1) - 1);
+        self.for_each_entry(range, |directory, i, pages| {
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            let (Ok(()), Some(leaf)) = (result, unsafe { directory.child(i) }) else { return };
+            let start = pages.start & !(span(1) - 1);
             let fits = shareable.start <= start && start + span(1) <= shareable.end;
             result = if fits && leaf.in_use() >= min_pages {
                 end = start + span(1);
                 self.share_table(directory, i, leaf, child, start, flush)
             } else {
-                fork_leaf(leaf, child, first_page, slots, flush, &mut |_| ())
+                fork_leaf(leaf, child, &pages, flush, &mut |_| ())
             };
         });
         result.map(|()| end)
     }
 
-    /// Tells whether other spaces may have some of the tables.
+    /// Tells whether single pages can be changed everywhere: no table is shared, no page is large.
     #[inline]
-    pub fn has_shares(&self) -> bool {
-        self.shares.get() != 0
+    pub fn is_plain(&self) -> bool {
+        self.shares.get() | self.large.get() == 0
     }
 
-    /// Makes the last-level table for an address this space's alone, if there is one.
+    /// Makes sure that a page can be changed by itself: what was a part of a large page is a single one then, and the
+    /// table it is in this space's alone.
     ///
     /// # Errors
-    /// `OutOfMemory`: no frame for a copy.
+    /// `OutOfMemory`: no frame for a table.
     #[inline]
-    pub fn make_exclusive(&mut self, addr: usize) -> Result<(), Error> {
-        if !self.has_shares() {
+    pub fn separate(&mut self, page: usize) -> Result<(), Error> {
+        if self.is_plain() {
             return Ok(());
         }
-        match self.directory(addr) {
-            Ok((directory, i)) if directory.load(i).is_write_protected() => {
-                self.stop_sharing(addr, directory, i)
-            }
-            _ => Ok(()),
+        match self.directory(page) {
+            Ok((directory, i)) => self.separate_entry(page, directory, i),
+            Err(_) => Ok(()),
         }
     }
 
-    /// Makes the last-level tables of a range this space's alone, as far as they have pages in it.
+    /// Does what [`separate`](Self::separate) does for all pages of a range that are mapped.
     ///
     /// # Errors
-    /// `OutOfMemory`: as [`make_exclusive`](Self::make_exclusive).
+    /// As [`separate`](Self::separate).
     #[inline]
-    pub fn make_range_exclusive(&mut self, range: Range<usize>) -> Result<(), Error> {
-        if !self.has_shares() {
-            return Ok(());
-        }
-        let mut result = Ok(());
-        self.for_each_table(range, |directory, i, leaf, page, slots| {
-            if result.is_ok() && directory.load(i).is_write_protected() && count(leaf, slots) != 0 {
-                result = self.stop_sharing(page, directory, i);
-            }
-        });
-        result
+    pub fn separate_range(&mut self, range: Range<usize>) -> Result<(), Error> {
+        self.separate_where(range, |_, _| true)
+    }
+
+    /// Makes sure that changing the flags of a range cannot fail.
+    ///
+    /// # Errors
+    /// As [`separate`](Self::separate).
+    #[inline]
+    pub fn prepare_protect(
+        &mut self,
+        range: Range<usize>,
+        set: PageFlags,
+        clear: PageFlags,
+    ) -> Result<(), Error> {
+        // A large page cannot be held.
+        let ends_access = clear.difference(set).contains(PageFlags::USER_ACCESS);
+        self.separate_where(range, |entry, pages| !entry.is_large() || ends_access || pages.len() != span(1))
     }
 
     /// Makes sure that unmapping the range, at once or in parts of which this is called for each, cannot fail.
     ///
     /// # Errors
-    /// `OutOfMemory`: as [`make_exclusive`](Self::make_exclusive).
+    /// As [`separate`](Self::separate).
     #[inline]
     pub fn prepare_unmap(&mut self, range: Range<usize>) -> Result<(), Error> {
-        if self.has_shares() { self.prepare_edges(range) } else { Ok(()) }
+        self.separate_where(range, |entry, pages| {
+            if pages.len() == span(1) {
+                return false;
+            }
+            if entry.is_large() {
+                return true;
+            }
+            // SAFETY: an entry that is special and no page owns a share of a table.
+            let table = unsafe { Table::at(entry.frame()) };
+            count(table, slots(pages)) != table.in_use()
+        })
     }
 
-    fn prepare_edges(&mut self, range: Range<usize>) -> Result<(), Error> {
-        let Some(Range { start, end }) = clamp(range) else { return Ok(()) };
-        // Tables in the middle go altogether.
-        for edge in [start, end] {
-            let first = edge & !(span(1) - 1);
-            if first == edge {
-                continue;
-            }
-            if let Ok((directory, i)) = self.directory(edge)
-                && directory.load(i).is_write_protected()
-                // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
-                && let Some(leaf) = unsafe { directory.child(i) }
-            {
-                let part = start.max(first)..end.min(first + span(1));
-                let inside = count(leaf, (part.start - first) / PAGE_SIZE..(part.end - first) / PAGE_SIZE);
-                if inside != 0 && inside != leaf.in_use() {
-                    self.stop_sharing(edge, directory, i)?;
-                }
-            }
+    /// Splits the large pages that meet a range.
+    pub(super) fn split_range(&mut self, range: Range<usize>) -> Result<(), Error> {
+        if self.large.get() == 0 { Ok(()) } else { self.separate_where(range, |entry, _| entry.is_large()) }
+    }
+
+    /// Does what [`separate`](Self::separate) does where `is_needed` says so, of an entry and what it covers of the range.
+    #[inline]
+    fn separate_where(
+        &mut self,
+        range: Range<usize>,
+        is_needed: impl Fn(Entry, &Range<usize>) -> bool,
+    ) -> Result<(), Error> {
+        if self.is_plain() {
+            return Ok(());
         }
-        Ok(())
+        let mut result = Ok(());
+        self.for_each_entry(range, |directory, i, pages| {
+            let entry = directory.load(i);
+            if result.is_err() || !entry.is_special() {
+                return;
+            }
+            // SAFETY: an entry that is special and no page owns a share of a table.
+            let is_used =
+                || entry.is_large() || count(unsafe { Table::at(entry.frame()) }, slots(&pages)) != 0;
+            if is_needed(entry, &pages) && is_used() {
+                result = self.separate_entry(pages.start, directory, i);
+            }
+        });
+        result
+    }
+
+    fn separate_entry(&self, page: usize, directory: Table<'_>, i: usize) -> Result<(), Error> {
+        let entry = directory.load(i);
+        if entry.is_large() {
+            self.split_large(directory, i)
+        } else if entry.is_write_protected() {
+            self.stop_sharing(page, directory, i)
+        } else {
+            Ok(())
+        }
     }
 
     /// Lets the child have a table too.
@@ -172,7 +208,7 @@ impl PageTable {
             return Err(Error::AlreadyMapped);
         }
         if !leaf.add_share() {
-            return fork_leaf(leaf, child, start, 0..ENTRIES, flush, &mut |_| ());
+            return fork_leaf(leaf, child, &(start..start + span(1)), flush, &mut |_| ());
         }
         let shared = Entry::shared_table(leaf.number);
         to.store(at, shared);
@@ -220,7 +256,7 @@ pub(super) fn unmap(directory: Table<'_>, i: usize, pages: Range<usize>, unmap: 
     // SAFETY: the entry owns a share, which is given up below.
     let table = unsafe { Table::at(entry.frame()) };
     let mut is_used = false;
-    for slot in table.used(index(pages.start, 0)..index(pages.end - 1, 0) + 1) {
+    for slot in table.used(slots(&pages)) {
         is_used = true;
         let leaf = table.load(slot).below(entry);
         // SAFETY: the table's entry keeps its handle at least as long as the share lives.

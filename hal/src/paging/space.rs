@@ -134,6 +134,10 @@ pub(super) unsafe fn free_range(table: Table<'_>, level: u32, range: Range<usize
             // SAFETY: the entry owns the handle and is cleared below.
             drop(unsafe { Frame::from_raw(entry.frame()) });
             true
+        } else if entry.is_large() {
+            // SAFETY: the entry owns the block's handle and is cleared below.
+            drop(unsafe { Frame::from_raw(entry.frame()) });
+            true
         } else if level == 1 && entry.is_write_protected() {
             // SAFETY: the entry owns the share and is cleared below.
             drop(unsafe { Share::from_entry(entry) });

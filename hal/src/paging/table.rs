@@ -11,6 +11,8 @@ use crate::frame::Frame;
 use super::entry::{Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::flush::TlbFlush;
+use super::large::LARGE_PAGE_SIZE;
+use super::range::clamp;
 use super::space::SpaceRef;
 
 /// The right to change one address space's mappings. Dropping it leaves the mappings to the tasks that use the space;
@@ -21,6 +23,8 @@ pub struct PageTable {
     pub(super) space: SpaceRef,
     /// Entries of level 1 that forbid stores, because others may have the table.
     pub(super) shares: Cell<u32>,
+    /// Pages of 2 MiB.
+    pub(super) large: Cell<u32>,
 }
 
 impl Drop for PageTable {
@@ -35,7 +39,7 @@ impl PageTable {
     /// # Errors
     /// `OutOfMemory`: no frame for the root.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { space: SpaceRef::new()?, shares: Cell::new(0) })
+        Ok(Self { space: SpaceRef::new()?, shares: Cell::new(0), large: Cell::new(0) })
     }
 
     /// Returns the handle by which tasks and CPUs use the space.
@@ -59,15 +63,20 @@ impl PageTable {
         }
     }
 
-    /// Maps an unmapped page; the entry takes the frame's handle. The frame is dropped on failure.
+    /// Maps an unmapped page; the entry takes the frame's handle. A block of 2 MiB becomes a large page, which wants access
+    /// and no `COPY_ON_WRITE`. The frame is dropped on failure.
     ///
     /// # Errors
-    /// - `Misaligned`, `OutOfRange`: `page` is not the address of a page below `USER_END`.
-    /// - `Unsupported`: flags that a user page cannot have (`GLOBAL`, or `WRITE` with `COPY_ON_WRITE`), or a block of
-    ///   more than one frame.
+    /// - `Misaligned`, `OutOfRange`: `page` is not the address of such a page below `USER_END`.
+    /// - `Unsupported`: flags that a user page cannot have (`GLOBAL`, or `WRITE` with `COPY_ON_WRITE`; others for a large
+    ///   page), or a block of another size.
+    /// - `InUse`: there are other handles of the block of a large page.
     /// - `AlreadyMapped`: there is a mapping, which stays.
     /// - `OutOfMemory`: no frame for a table.
     pub fn map(&mut self, page: usize, frame: Frame, flags: PageFlags) -> Result<(), Error> {
+        if frame.order() != 0 {
+            return self.map_large(page, frame, flags);
+        }
         check_page(page)?;
         check_leaf(&frame, flags)?;
         let leaf = self.leaf_or_new(page)?;
@@ -80,9 +89,45 @@ impl PageTable {
         Ok(())
     }
 
-    /// Returns the frame and the flags of a page, another handle of the frame.
+    /// Maps the pages of a range that are not mapped, as [`map`](Self::map) does, to the frames that `supply` has for them.
+    /// Returns how many; where memory for tables runs out it ends.
+    pub fn map_missing(
+        &mut self,
+        range: Range<usize>,
+        flags: PageFlags,
+        mut supply: impl FnMut(usize) -> Option<Frame>,
+    ) -> usize {
+        let Some(Range { start: mut page, end }) = clamp(range) else { return 0 };
+        let mut mapped = 0;
+        while page < end {
+            let Ok(leaf) = self.leaf_or_new(page) else { break };
+            let start = page & !(span(1) - 1);
+            let mut added = 0;
+            for i in index(page, 0)..(end - start).min(span(1)) / PAGE_SIZE {
+                if leaf.load(i).is_absent()
+                    && let Some(frame) = supply(start + i * PAGE_SIZE)
+                    && check_leaf(&frame, flags).is_ok()
+                {
+                    leaf.store(i, Entry::leaf(frame.into_raw(), flags));
+                    added += 1;
+                }
+            }
+            leaf.count_add(added);
+            mapped += added as usize;
+            page = start + span(1);
+        }
+        mapped
+    }
+
+    /// Returns the frame and the flags of a page, another handle of the frame; `None` for a part of a large page too, of
+    /// which there is one handle only ([`separate`](Self::separate) makes single pages of it).
     pub fn get(&self, page: usize) -> Option<(Frame, PageFlags)> {
-        let entry = self.entry(page)?;
+        let (directory, i) = self.directory(page).ok()?;
+        // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+        let entry = unsafe { directory.child(i) }?.load(index(page, 0)).below(directory.load(i));
+        if entry.is_absent() {
+            return None;
+        }
         // SAFETY: the entry keeps its handle as long as `self` is borrowed.
         let frame = unsafe { Frame::borrow_raw(entry.frame()) };
         Some(((*frame).clone(), entry.flags()))
@@ -102,7 +147,7 @@ impl PageTable {
     /// Maps a page to another frame, whether or not it is mapped; the former frame goes to `flush`.
     ///
     /// # Errors
-    /// As [`map`](Self::map), without `AlreadyMapped`.
+    /// As [`map`](Self::map), without `AlreadyMapped`; `InUse` as [`separate`](Self::separate).
     pub fn replace(
         &mut self,
         page: usize,
@@ -112,6 +157,7 @@ impl PageTable {
     ) -> Result<(), Error> {
         check_page(page)?;
         check_leaf(&frame, flags)?;
+        self.separate(page)?;
         let leaf = self.leaf_or_new(page)?;
         let old = leaf.swap(index(page, 0), Entry::leaf(frame.into_raw(), flags));
         if old.is_absent() {
@@ -157,30 +203,38 @@ impl PageTable {
         true
     }
 
-    /// Unmaps one page, flushes it everywhere and returns its frame.
+    /// Unmaps one page, flushes it everywhere and returns its frame: at the start of a large page all of it.
     ///
     /// # Errors
     /// `NotMapped`, `OutOfMemory`.
     pub fn unmap(&mut self, page: usize) -> Result<Frame, Error> {
-        let (frame, _) = self.get(page).filter(|_| is_page_aligned(page)).ok_or(Error::NotMapped)?;
-        let mut flush = TlbFlush::new();
-        self.unmap_range(page..page + PAGE_SIZE, &mut flush)?;
+        let size =
+            if self.large_pages_in(page..page + LARGE_PAGE_SIZE) == 1 { LARGE_PAGE_SIZE } else { PAGE_SIZE };
+        if !is_page_aligned(page) || page >= USER_END {
+            return Err(Error::NotMapped);
+        }
+        let (mut flush, mut frame) = (TlbFlush::new(), None);
+        self.unmap_range_with(page..page + size, &mut flush, |_, removed, _| frame = Some(removed.clone()))?;
         flush.finish();
-        Ok(frame)
+        frame.ok_or(Error::NotMapped)
     }
 
     /// Returns the entry for an address, as it acts, unless it is absent.
     fn entry(&self, addr: usize) -> Option<Entry> {
         let (directory, i) = self.directory(addr).ok()?;
+        let above = directory.load(i);
+        if above.is_large() {
+            return Some(above.single(addr));
+        }
         // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
         let entry = unsafe { directory.child(i) }?.load(index(addr, 0));
-        (!entry.is_absent()).then(|| entry.below(directory.load(i)))
+        (!entry.is_absent()).then(|| entry.below(above))
     }
 
     /// Returns the entry of a mapped page, in a table that is this space's alone.
     fn mapped(&mut self, page: usize) -> Result<(Table<'_>, usize), Error> {
         check_page(page)?;
-        self.make_exclusive(page)?;
+        self.separate(page)?;
         let leaf = self.leaf(page).ok_or(Error::NotMapped)?;
         let i = index(page, 0);
         if leaf.load(i).is_absent() { Err(Error::NotMapped) } else { Ok((leaf, i)) }
@@ -209,11 +263,15 @@ impl PageTable {
     }
 
     /// Returns the table of level 0 for a user address (checked by the caller), making what is missing. It is this
-    /// space's alone.
+    /// space's alone. `AlreadyMapped`: a large page.
     #[inline]
     pub(super) fn leaf_or_new(&mut self, addr: usize) -> Result<Table<'_>, Error> {
         let (directory, i) = self.directory_or_new(addr)?;
-        if directory.load(i).is_write_protected() {
+        let entry = directory.load(i);
+        if entry.is_special() {
+            if entry.is_large() {
+                return Err(Error::AlreadyMapped);
+            }
             self.stop_sharing(addr, directory, i)?;
         }
         child_or_new(directory, i)

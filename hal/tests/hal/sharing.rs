@@ -1,14 +1,15 @@
 //! Tests of page tables that several spaces share: scenarios, a naive model of one byte for each page of several spaces
 //! with memory that runs out at any step, and CPUs that part at the same time.
 
-use crate::test_kernel::{FREED, frame};
+use crate::test_kernel::{FREED, TestKernel, frame};
 use hal::Error;
+use hal::Kernel;
 use hal::addr::{PAGE_SIZE, USER_END};
 use hal::cpu::CpuId;
 use hal::frame::Frame;
 use hal::paging::*;
 use hal::sim::{self, Machine, TlbEvent};
-use hal::user;
+use hal::user::{self, UserPtr};
 
 const SPAN: usize = 512 * PAGE_SIZE;
 /// The start of a table of level 0.
@@ -44,7 +45,7 @@ fn share(parent: &mut PageTable) -> Result<PageTable, Error> {
 
 /// Stores as a kernel does that copies on write, to `spare`. Tells whether the page may be written.
 fn store(table: &mut PageTable, page: usize, byte: u8, spare: Frame) -> Result<bool, Error> {
-    table.make_exclusive(page)?;
+    table.separate(page)?;
     let Some(flags) = table.flags(page) else { return Ok(false) };
     if flags.contains(PageFlags::COPY_ON_WRITE) && !table.cow_reuse(page) {
         table.replace(page, spare, PageFlags::USER, &mut TlbFlush::new())?;
@@ -72,7 +73,7 @@ fn a_fork_costs_no_table_and_an_exit_gives_the_parent_its_own_back() {
     drop(child);
     assert_eq!(machine.free_frames(), free);
     machine.clear_tlb_log();
-    parent.make_exclusive(BASE).unwrap();
+    parent.separate(BASE).unwrap();
     assert_eq!(parent.flags(BASE), Some(PageFlags::USER));
     assert_eq!((machine.free_frames(), machine.tlb_log().len()), (free, 0));
 }
@@ -91,6 +92,106 @@ fn small_tables_and_those_that_reach_out_of_the_range_are_copied() {
     assert_eq!(child.flags(BASE + SPAN), Some(PageFlags::READONLY | PageFlags::COPY_ON_WRITE));
 }
 
+/// A table with one large page at `BASE`, whose single pages hold their numbers.
+fn large() -> PageTable {
+    let block = frame(LARGE_PAGE_ORDER);
+    for i in 0..512 {
+        block.write(i * PAGE_SIZE, &[i as u8]);
+    }
+    let mut table = PageTable::new().unwrap();
+    table.map(BASE, block, PageFlags::USER).unwrap();
+    table
+}
+
+#[test]
+fn a_large_page_is_one_entry_and_goes_as_a_whole() {
+    let machine = Machine::current();
+    let free = machine.free_frames();
+    let mut table = large();
+    // The root and the tables of levels 2 and 1.
+    assert_eq!(machine.free_frames(), free - 512 - 3);
+    assert_eq!((table.large_pages(), table.large_pages_in(BASE..BASE + SPAN)), (1, 1));
+    assert_eq!(table.large_pages_in(BASE + PAGE_SIZE..BASE + SPAN), 0);
+    assert_eq!(table.flags(BASE + 5 * PAGE_SIZE), Some(PageFlags::USER));
+    assert!(table.get(BASE).is_none() && !table.has_room_for_large(BASE + 5));
+    sim::set_space(&table.space());
+    assert_eq!(UserPtr::<u8>::new(BASE + 77 * PAGE_SIZE).read(), Ok(77));
+    user::store_u32(BASE + 78 * PAGE_SIZE, 1).unwrap();
+    let marked = PageFlags::USER | PageFlags::ACCESSED | PageFlags::DIRTY;
+    assert_eq!(table.flags(BASE), Some(marked));
+    let mut flush = TlbFlush::new();
+    let (none, write) = (PageFlags::empty(), PageFlags::WRITE);
+    table.protect_range(BASE..BASE + SPAN, none, write, &mut flush).unwrap();
+    flush.finish();
+    assert!(user::store_u32(BASE + 78 * PAGE_SIZE, 1).is_err());
+    assert_eq!(table.large_pages(), 1);
+    assert_eq!(table.map(BASE, frame(0), PageFlags::USER), Err(Error::AlreadyMapped));
+    let mut removed = Vec::new();
+    let n =
+        table.unmap_range_with(0..USER_END, &mut flush, |page, frame, _| removed.push((page, frame.order())));
+    assert_eq!((n, removed), (Ok(512), vec![(BASE, LARGE_PAGE_ORDER)]));
+    flush.finish();
+    assert!(user::load_u32(BASE).is_err());
+    drop((table, flush));
+    sim::set_space(&PageTable::new().unwrap().space());
+    assert_eq!(machine.free_frames(), free);
+    drop(large());
+    assert_eq!(machine.free_frames(), free);
+    assert_eq!(large().unmap(BASE).unwrap().order(), LARGE_PAGE_ORDER);
+    assert_eq!(large().unmap(BASE + PAGE_SIZE).unwrap().order(), 0);
+    assert_eq!(machine.free_frames(), free);
+}
+
+#[test]
+fn a_large_page_is_split_for_what_concerns_a_part() {
+    let machine = Machine::current();
+    let changes: [fn(&mut PageTable) -> Result<(), Error>; 6] = [
+        |table| table.unmap_range(BASE + 512..BASE + 2 * PAGE_SIZE, &mut TlbFlush::new()).map(|_| ()),
+        |table| {
+            let part = BASE + PAGE_SIZE..BASE + SPAN;
+            table.protect_range(part, PageFlags::empty(), PageFlags::WRITE, &mut TlbFlush::new())
+        },
+        |table| {
+            let all = BASE..BASE + SPAN;
+            table.protect_range(all, PageFlags::empty(), PageFlags::USER_ACCESS, &mut TlbFlush::new())
+        },
+        |table| table.set_flags(BASE, PageFlags::READONLY, &mut TlbFlush::new()),
+        |table| table.move_range(BASE..BASE + SPAN, BASE + 4 * SPAN, &mut TlbFlush::new()),
+        |table| table.separate(BASE + 9 * PAGE_SIZE),
+    ];
+    for change in changes {
+        let mut table = large();
+        machine.fail_allocations_after(0);
+        assert_eq!(change(&mut table), Err(Error::OutOfMemory));
+        machine.allow_allocations();
+        assert_eq!((table.large_pages(), table.flags(BASE)), (1, Some(PageFlags::USER)));
+        change(&mut table).unwrap();
+        assert_eq!(table.large_pages(), 0);
+        let last = [BASE, BASE + 4 * SPAN].map(|start| byte_of(&table, start + 511 * PAGE_SIZE));
+        assert!(last.contains(&Some(255)));
+    }
+    let mut table = large();
+    let child = share(&mut table).unwrap();
+    assert_eq!((table.large_pages(), child.large_pages()), (0, 0));
+    assert_eq!(byte_of(&child, BASE + 511 * PAGE_SIZE), Some(255));
+}
+
+#[test]
+fn bad_large_pages_are_refused() {
+    let mut table = PageTable::new().unwrap();
+    let mut map = |page, order, flags| table.map(page, frame(order), flags);
+    assert_eq!(map(BASE + PAGE_SIZE, 9, PageFlags::USER), Err(Error::Misaligned));
+    assert_eq!(map(USER_END, 9, PageFlags::USER), Err(Error::OutOfRange));
+    assert_eq!(map(BASE, 8, PageFlags::USER), Err(Error::Unsupported));
+    assert_eq!(map(BASE, 10, PageFlags::USER), Err(Error::Unsupported));
+    assert_eq!(map(BASE, 9, PageFlags::WRITE), Err(Error::Unsupported));
+    assert_eq!(map(BASE, 9, PageFlags::READONLY | PageFlags::COPY_ON_WRITE), Err(Error::Unsupported));
+    let block = frame(9);
+    assert_eq!(table.map(BASE, block.clone(), PageFlags::USER), Err(Error::InUse));
+    table.map(BASE + PAGE_SIZE, frame(0), PageFlags::USER).unwrap();
+    assert_eq!(table.map(BASE, frame(9), PageFlags::USER), Err(Error::AlreadyMapped));
+}
+
 #[test]
 fn no_cpu_stores_through_a_shared_table() {
     let machine = Machine::current();
@@ -105,7 +206,7 @@ fn no_cpu_stores_through_a_shared_table() {
     sim::set_space(&child.space());
     assert_eq!(user::load_u32(BASE), Ok(7));
     assert!(user::store_u32(BASE, 8).is_err());
-    child.make_exclusive(BASE).unwrap();
+    child.separate(BASE).unwrap();
     assert!(user::store_u32(BASE, 8).is_err(), "the page is still shared");
     assert!(store(&mut child, BASE, 9, frame(0)).unwrap());
     user::store_u32(BASE, 8).unwrap();
@@ -142,7 +243,7 @@ fn a_part_goes_only_with_memory_for_a_copy_and_the_whole_without() {
     let part = BASE + PAGE_SIZE..BASE + 3 * PAGE_SIZE;
     assert_eq!(child.unmap_range(part.clone(), &mut flush), Err(Error::OutOfMemory));
     assert_eq!(child.prepare_unmap(part.clone()), Err(Error::OutOfMemory));
-    assert_eq!(child.make_range_exclusive(part.clone()), Err(Error::OutOfMemory));
+    assert_eq!(child.separate_range(part.clone()), Err(Error::OutOfMemory));
     let all = PageFlags::all();
     assert_eq!(
         child.protect_range(part.clone(), PageFlags::empty(), all, &mut flush),
@@ -182,9 +283,12 @@ type Model = Vec<Option<(u8, bool)>>;
 
 fn agree(table: &PageTable, model: &Model) {
     let mut seen: Model = vec![None; PAGES];
-    table.for_each(0..USER_END, |page, _, flags| {
+    sim::set_space(&table.space());
+    table.for_each(0..USER_END, |page, frame, flags| {
         let writable = flags.intersects(PageFlags::WRITE | PageFlags::COPY_ON_WRITE);
-        seen[(page - FIRST) / PAGE_SIZE] = Some((byte_of(table, page).unwrap(), writable));
+        let byte = UserPtr::<u8>::new(page).read().unwrap();
+        assert_eq!(table.translate(page + 7), frame.phys().checked_add(7));
+        seen[(page - FIRST) / PAGE_SIZE] = Some((byte, writable));
     });
     for (i, (seen, model)) in seen.iter().zip(model).enumerate() {
         match (seen, model) {
@@ -203,7 +307,22 @@ fn step(random: &mut Random, table: &mut PageTable, model: &Model, spare: Frame)
     let (range, addr) = (at..at + len, |page: usize| FIRST + page * PAGE_SIZE);
     let byte = random.below(256) as u8;
     let mut flush = TlbFlush::new();
-    match random.below(8) {
+    match random.below(9) {
+        8 => {
+            let first = (BASE - FIRST) / PAGE_SIZE;
+            let area = &mut new[first..first + 512];
+            if area.iter().all(Option::is_none) {
+                let Some(block) = TestKernel::alloc_frames(LARGE_PAGE_ORDER) else {
+                    return Err(Error::OutOfMemory);
+                };
+                area.iter_mut().enumerate().for_each(|(i, page)| {
+                    block.write(i * PAGE_SIZE, &[i as u8]);
+                    *page = Some((i as u8, true));
+                });
+                assert!(table.has_room_for_large(BASE));
+                table.map(BASE, block, PageFlags::USER)?;
+            }
+        }
         0 | 1 => {
             if model[at].is_none() {
                 spare.write(0, &[byte]);

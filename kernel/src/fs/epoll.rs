@@ -25,7 +25,6 @@ use linux_abi::epoll::{
 };
 use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
-use smallvec::SmallVec;
 
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::fs::vfs::{File, FileType, OpenFile, PollEvents};
@@ -40,12 +39,6 @@ const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
 const MAX_DEPTH: usize = 5;
 /// Kernel memory that an interest takes, roughly, bytes.
 const INTEREST_COST: usize = 512;
-
-/// So many events at once take no memory of their own.
-const FEW: usize = 16;
-
-/// Events to report.
-pub type Events = SmallVec<[EpollEvent; FEW]>;
 
 /// What the program wants of a file.
 #[derive(Clone, Copy)]
@@ -81,7 +74,10 @@ struct ReadyQueue {
 
 impl ReadyQueue {
     fn push(&self, interest: &Arc<Interest>) {
-        self.put_back([interest.clone()]);
+        let mut list = self.list.lock();
+        if !interest.is_listed.swap(true, Ordering::Relaxed) {
+            list.push_back(interest.clone());
+        }
     }
 
     fn pop(&self) -> Option<Arc<Interest>> {
@@ -96,17 +92,6 @@ impl ReadyQueue {
         if interest.is_listed.swap(false, Ordering::Relaxed) {
             list.remove(interest);
         }
-    }
-
-    /// Puts `interests` at the end and answers whether any are listed now.
-    fn put_back(&self, interests: impl IntoIterator<Item = Arc<Interest>>) -> bool {
-        let mut list = self.list.lock();
-        for interest in interests {
-            if !interest.is_listed.swap(true, Ordering::Relaxed) {
-                list.push_back(interest);
-            }
-        }
-        !list.is_empty()
     }
 
     fn is_empty(&self) -> bool {
@@ -125,13 +110,14 @@ impl PollTarget for Notifier {
 }
 
 impl Interest {
-    /// The events the file is ready for, of those wanted: none when it is closed.
-    fn look(&self) -> u32 {
-        let wanted = self.wish.lock().events & !MODES;
-        match self.file.upgrade() {
-            Some(file) if wanted != 0 => file.poll(None).bits() & (wanted | EPOLLERR | EPOLLHUP),
-            _ => 0,
+    /// The events the file is ready for, of those wanted; `None` when the file is closed.
+    fn look(&self) -> Option<u32> {
+        let wish = self.wish.lock().events;
+        let file = self.file.upgrade()?;
+        if wish & !MODES == 0 {
+            return Some(0);
         }
+        Some(file.poll(None).bits() & (wish | EPOLLERR | EPOLLHUP) & !MODES)
     }
 }
 
@@ -282,36 +268,32 @@ impl Epoll {
             .try_for_each(|below| below.check_chain(watcher, depth - 1))
     }
 
-    /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic; 0 has passed); adds up to
-    /// `max` events to `found`, none after the deadline.
+    /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic); returns up to `max` events,
+    /// none after the deadline.
     ///
     /// # Errors
     /// `EINTR`: a signal.
-    pub fn wait(&self, max: usize, deadline: Option<u64>, found: &mut Events) -> Result<(), Errno> {
+    pub fn wait(&self, max: usize, deadline: Option<u64>) -> Result<Vec<EpollEvent>, Errno> {
         loop {
-            self.collect(max, found);
-            if !found.is_empty() || deadline.is_some_and(|at| at == 0 || at <= hal::time::now_ns()) {
-                return Ok(());
+            let found = self.collect(max);
+            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= hal::time::now_ns()) {
+                return Ok(found);
             }
             let woken =
                 self.ready.waiters.wait_deadline(deadline, || (!self.ready.is_empty()).then_some(()))?;
             if woken.is_none() {
-                self.collect(max, found);
-                return Ok(());
+                return Ok(self.collect(max));
             }
         }
     }
 
     /// Looks at what may be ready, each once.
-    fn collect(&self, max: usize, found: &mut Events) {
-        let mut again = SmallVec::<[Arc<Interest>; FEW]>::new();
-        while found.len() < max
-            && let Some(interest) = self.ready.pop()
-        {
-            let events = interest.look();
-            if events == 0 {
-                continue;
-            }
+    fn collect(&self, max: usize) -> Vec<EpollEvent> {
+        let mut found = Vec::new();
+        let mut again = Vec::new();
+        while found.len() < max {
+            let Some(interest) = self.ready.pop() else { break };
+            let Some(events) = interest.look().filter(|&events| events != 0) else { continue };
             let mut wish = interest.wish.lock();
             found.push(EpollEvent { events, data: wish.data });
             if wish.events & EPOLLONESHOT != 0 {
@@ -322,9 +304,13 @@ impl Epoll {
                 again.push(interest);
             }
         }
-        if !found.is_empty() && self.ready.put_back(again.drain(..)) {
+        for interest in again {
+            self.ready.push(&interest);
+        }
+        if !found.is_empty() && !self.ready.is_empty() {
             self.ready.waiters.wake_one();
         }
+        found
     }
 }
 
@@ -349,13 +335,16 @@ impl File for Epoll {
         if let Some(table) = table {
             table.register(&self.ready.waiters);
         }
+        let mut kept = Vec::new();
         while let Some(interest) = self.ready.pop() {
-            if interest.look() != 0 {
-                self.ready.push(&interest);
-                return PollEvents::READABLE;
+            if interest.look().is_some_and(|events| events != 0) {
+                kept.push(interest);
+                break;
             }
         }
-        PollEvents::empty()
+        let is_ready = !kept.is_empty();
+        kept.iter().for_each(|interest| self.ready.push(interest));
+        if is_ready { PollEvents::READABLE } else { PollEvents::empty() }
     }
 
     fn as_epoll(&self) -> Option<&Epoll> {
@@ -395,9 +384,7 @@ mod tests {
     }
 
     fn ready(epoll: &Epoll) -> Vec<u64> {
-        let mut found = Events::new();
-        epoll.wait(10, Some(0), &mut found).unwrap();
-        found.iter().map(|event| event.data).collect()
+        epoll.wait(10, Some(0)).unwrap().iter().map(|event| event.data).collect()
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct MemoryStatistics {
     pub cached: usize,
     /// Private memory of programs.
     pub anonymous: usize,
+    /// The part of it in large pages.
+    pub large: usize,
     /// Pages of page caches that are mapped.
     pub mapped: usize,
     /// Shared memory and files that live in memory only.
@@ -74,6 +76,7 @@ pub fn statistics() -> MemoryStatistics {
         available: buddy_allocator::free_user_bytes(),
         cached,
         anonymous: spaces.anonymous * PAGE_SIZE,
+        large: spaces.large * hal::paging::LARGE_PAGE_SIZE,
         mapped: (spaces.file + spaces.shared) * PAGE_SIZE,
         shared: cached,
         heap,

@@ -54,7 +54,6 @@ mod munmap;
 mod names;
 mod nanosleep;
 mod open;
-mod pidfd;
 mod pipe;
 mod place;
 mod poll;
@@ -80,7 +79,7 @@ mod uname;
 mod vhangup;
 mod wait;
 
-pub use args::{Args, PathBuffer};
+pub use args::Args;
 pub use context::Context;
 pub use dispatch::{
     FullHandler, SyscallError, SyscallHandler, TABLE_SLOTS, dispatch, dispatch_full, init,

@@ -95,7 +95,7 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
         if !entry.is_present() {
             return Err(Miss { present: false });
         }
-        if level != 0 {
+        if level != 0 && !entry.is_large() {
             number = entry.frame();
             above = Some(entry);
             continue;
@@ -111,6 +111,7 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
             }
             let marked = Entry(entry.0 | marks.bits());
             match slot.compare_exchange(entry.0, marked.0, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) if level != 0 => return Ok(marked.single(addr)),
                 Ok(_) => return Ok(acts(marked)),
                 Err(seen) => entry = Entry(seen),
             }

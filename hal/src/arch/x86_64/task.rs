@@ -134,9 +134,9 @@ impl Context {
     }
 
     pub(crate) fn restore_fpu_from_user(&self, addr: usize) -> Result<(), Error> {
-        let outcome = fpu::restore_from_user(self, addr);
+        fpu::restore_from_user(self, addr)?;
         raise_fpu_work();
-        outcome
+        Ok(())
     }
 
     /// Makes this stack the one of entries from user mode.

@@ -263,6 +263,7 @@ impl TextSource for Mappings {
                     ("MMUPageSize:", page_kib),
                     ("Rss:", mapping.resident_pages * page_kib),
                     ("Anonymous:", mapping.anonymous_pages * page_kib),
+                    ("AnonHugePages:", mapping.pages_in_large * page_kib),
                 ];
                 for (name, kib) in rows {
                     // A text that has become too long says so itself.

@@ -132,7 +132,7 @@ fn loadavg(text: &mut Text) -> fmt::Result {
 
 fn meminfo(text: &mut Text) -> fmt::Result {
     let memory = crate::memory::statistics();
-    let rows: [(&str, usize); 22] = [
+    let rows: [(&str, usize); 23] = [
         ("MemTotal", memory.total),
         ("MemFree", memory.free),
         ("MemAvailable", memory.available),
@@ -155,6 +155,7 @@ fn meminfo(text: &mut Text) -> fmt::Result {
         ("PageTables", memory.page_tables),
         ("CommitLimit", memory.total / 2),
         ("Committed_AS", memory.committed),
+        ("AnonHugePages", memory.large),
     ];
     for (name, bytes) in rows {
         let name = alloc::format!("{name}:");

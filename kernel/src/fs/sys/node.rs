@@ -12,18 +12,22 @@ use crate::fs::vfs::{
     AttributeChanges, DeviceNumber, DirectoryEntry, DirectorySink, FIRST_ENTRY, File, FileType, Inode,
     InodeState, IoFlags, LinkTarget, Metadata, OpenRequest, clock,
 };
-use crate::uio::Sink;
+use crate::uio::{Sink, Source};
 
+/// Bytes of a value that is written; no setting has longer ones.
+const MAX_VALUE: usize = 64;
 /// Inode number of the root.
 const ROOT_NUMBER: u64 = 1;
 
 /// Makes the text of a file.
 pub(super) type Show = dyn Fn() -> String + Send + Sync;
+/// Takes what is written to a file.
+pub(super) type Store = dyn Fn(&[u8]) -> Result<(), Errno> + Send + Sync;
 
 /// What is planned under a name.
 enum Plan {
     Directory(Directory),
-    Text(Arc<Show>),
+    Text(Arc<Show>, Option<Arc<Store>>),
     Link(String),
 }
 
@@ -56,7 +60,17 @@ impl Directory {
 
     /// Adds a file whose text `show` makes.
     pub(super) fn text(&mut self, name: &str, show: impl Fn() -> String + Send + Sync + 'static) {
-        self.entries.push((name.into(), Plan::Text(Arc::new(show))));
+        self.entries.push((name.into(), Plan::Text(Arc::new(show), None)));
+    }
+
+    /// Adds a file whose text `show` makes, and whose new value `store` takes.
+    pub(super) fn setting(
+        &mut self,
+        name: &str,
+        show: impl Fn() -> String + Send + Sync + 'static,
+        store: impl Fn(&[u8]) -> Result<(), Errno> + Send + Sync + 'static,
+    ) {
+        self.entries.push((name.into(), Plan::Text(Arc::new(show), Some(Arc::new(store)))));
     }
 
     /// Adds a symbolic link.
@@ -79,12 +93,12 @@ impl Directory {
                     subdirectories += 1;
                     directory.build(device, next_number)
                 }
-                Plan::Text(show) => Node::new(
+                Plan::Text(show, store) => Node::new(
                     device,
                     take_number(next_number),
                     FileType::Regular,
-                    0o444,
-                    Contents::Text(show),
+                    if store.is_some() { 0o644 } else { 0o444 },
+                    Contents::Text(TextFile { show, store }),
                 ),
                 Plan::Link(target) => {
                     let target = Contents::Link(target.into_bytes().into());
@@ -114,7 +128,7 @@ pub(super) struct Node {
 
 enum Contents {
     Directory(Vec<(String, Arc<Node>)>),
-    Text(Arc<Show>),
+    Text(TextFile),
     Link(Arc<[u8]>),
 }
 
@@ -190,16 +204,18 @@ impl Inode for Node {
     fn open(self: Arc<Self>, request: &OpenRequest) -> Result<Arc<dyn File>, Errno> {
         match &self.contents {
             // Not even root may write what nothing takes.
-            Contents::Text(_) if request.writes() => Err(Errno::EACCES),
-            Contents::Text(show) => Ok(Arc::new(TextFile { show: show.clone() })),
+            Contents::Text(text) if request.writes() && text.store.is_none() => Err(Errno::EACCES),
+            Contents::Text(text) => Ok(Arc::new(text.clone())),
             _ => Err(Errno::ENXIO),
         }
     }
 }
 
 /// An open text. Texts are short and change only where the system does, so each read makes its own.
+#[derive(Clone)]
 struct TextFile {
     show: Arc<Show>,
+    store: Option<Arc<Store>>,
 }
 
 impl File for TextFile {
@@ -210,6 +226,22 @@ impl File for TextFile {
         let done = sink.put(&text.as_bytes()[start..end])?;
         *position += done as u64;
         Ok(done)
+    }
+
+    /// A write is a whole value, wherever it is written to.
+    fn write(&self, position: &mut u64, source: &mut Source<'_>, _flags: IoFlags) -> Result<usize, Errno> {
+        let store = self.store.as_ref().ok_or(Errno::EINVAL)?;
+        let mut value = [0; MAX_VALUE];
+        let len = source.remaining().min(value.len());
+        source.take(&mut value[..len])?;
+        store(&value[..len])?;
+        *position += len as u64;
+        Ok(len)
+    }
+
+    fn set_size(&self, _size: u64) -> Result<(), Errno> {
+        // A value is no file that could be cut; opening it with O_TRUNC changes nothing.
+        Ok(())
     }
 
     fn size(&self) -> u64 {

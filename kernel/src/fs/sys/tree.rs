@@ -3,9 +3,13 @@
 use alloc::format;
 use alloc::string::String;
 
+use hal::paging::LARGE_PAGE_SIZE;
+use linux_abi::errno::Errno;
+
 use super::node::Directory;
 use crate::drivers::tty::console;
 use crate::fs::dev;
+use crate::memory::address_space::LargePages;
 use crate::process::tree::ControllingTerminal;
 
 /// Plans the whole tree.
@@ -17,6 +21,7 @@ pub(super) fn build() -> Directory {
     for name in ["firmware", "fs", "kernel", "module", "power"] {
         root.directory(name);
     }
+    add_large_pages(root.directory("kernel/mm/transparent_hugepage"));
     add_processors(root.directory("devices/system/cpu"), hal::cpu::count());
     for device in dev::all() {
         add_device(&mut root, &device);
@@ -48,6 +53,27 @@ fn add_processors(directory: &mut Directory, count: usize) {
     }
     directory.text("offline", || "\n".into());
     directory.text("kernel_max", move || format!("{}\n", count.saturating_sub(1)));
+}
+
+/// How private memory gets large pages. They are not made by moving memory about, now or later, and not for reads.
+fn add_large_pages(directory: &mut Directory) {
+    const MODES: [(&str, LargePages); 3] =
+        [("always", LargePages::Always), ("madvise", LargePages::Advised), ("never", LargePages::Never)];
+    let show = || {
+        let chosen = LargePages::mode();
+        let words = MODES.map(|(name, mode)| if mode == chosen { format!("[{name}]") } else { name.into() });
+        words.join(" ") + "\n"
+    };
+    let store = |value: &[u8]| {
+        let word = value.trim_ascii();
+        let (_, mode) = MODES.iter().find(|(name, _)| name.as_bytes() == word).ok_or(Errno::EINVAL)?;
+        mode.set_mode();
+        Ok(())
+    };
+    directory.setting("enabled", show, store);
+    directory.text("defrag", || "always defer defer+madvise madvise [never]\n".into());
+    directory.text("hpage_pmd_size", || format!("{LARGE_PAGE_SIZE}\n"));
+    directory.text("use_zero_page", || "0\n".into());
 }
 
 /// Adds the directory of a device and the links to it, by class and by number.

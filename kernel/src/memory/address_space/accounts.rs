@@ -54,6 +54,8 @@ pub struct Usage {
     pub file: usize,
     /// In memory: of shared memory.
     pub shared: usize,
+    /// Large pages in memory, each of 512 pages that are counted as private.
+    pub large: usize,
     /// Most pages ever mapped.
     pub peak_total: usize,
     /// Most pages ever in memory.

@@ -94,6 +94,9 @@ impl AddressSpace {
             && page < mm.hot.end
             && let Some(flags) = mm.hot.writable
         {
+            if mm.hot.large.contains(&page) && mm.supply_large(page, flags) {
+                return Ok(FaultKind::Minor);
+            }
             let frame = alloc_zeroed_user_frame().map_err(out_of_memory)?;
             return match mm.table.map(page, frame, flags) {
                 Ok(()) => {
@@ -128,13 +131,17 @@ impl Mm {
         if !allows(vma, access, forced) {
             return Err(FaultError::Access);
         }
-        if access == Access::Write {
-            self.table.make_exclusive(page).map_err(out_of_memory)?;
-        }
+        let needs_write = |flags: PageFlags| access == Access::Write && !flags.contains(PageFlags::WRITE);
         match self.table.flags(page) {
             None => self.supply(at, page, access),
-            Some(flags) if access == Access::Write && !flags.contains(PageFlags::WRITE) => {
-                self.make_writable(at, page, flags)
+            Some(flags) if needs_write(flags) && self.table.is_plain() => self.make_writable(at, page, flags),
+            Some(flags) if needs_write(flags) => {
+                self.table.separate(page).map_err(out_of_memory)?;
+                match self.table.flags(page).filter(|&flags| needs_write(flags)) {
+                    Some(flags) => self.make_writable(at, page, flags),
+                    // Nobody shared the table any more.
+                    None => Ok(FaultKind::Minor),
+                }
             }
             // A stale entry in the CPU, or another thread was faster.
             Some(_) => Ok(FaultKind::Minor),
@@ -182,13 +189,14 @@ impl Mm {
     }
 
     fn supply_zeroes(&mut self, at: Position, page: usize) -> Result<FaultKind, FaultError> {
-        let frame = alloc_zeroed_user_frame().map_err(out_of_memory)?;
+        let flags = private_flags(self.vmas.get(at).flags);
+        let is_large = self.supply_first_large(at, page, flags);
+        let frame = if is_large { None } else { Some(alloc_zeroed_user_frame().map_err(out_of_memory)?) };
         self.prepare_lineage(at);
-        let vma = self.vmas.get(at);
-        let flags = private_flags(vma.flags);
         if flags.contains(PageFlags::WRITE) {
-            self.hot = Hot { start: vma.start, end: vma.end, writable: Some(flags) };
+            self.hot = Hot::new(self.vmas.get(at), flags);
         }
+        let Some(frame) = frame else { return Ok(FaultKind::Minor) };
         if self.map(page, frame, flags)? {
             self.usage.anonymous += 1;
         }
@@ -212,17 +220,8 @@ impl Mm {
         let end = (window + FAULT_AROUND * PAGE_SIZE).min(vma.end);
         let flags = object_flags(vma.flags, object, false);
         let first = vma.offset_of(start);
-        let mut mapped = 0;
-        for (i, around) in (start..end).step_by(PAGE_SIZE).enumerate() {
-            if around == page || self.table.flags(around).is_some() {
-                continue;
-            }
-            if let Some(frame) = object.cached_page(first.wrapping_add(i as u64))
-                && self.table.map(around, frame, flags).is_ok()
-            {
-                mapped += 1;
-            }
-        }
+        let cached = |at: usize| object.cached_page(first.wrapping_add(((at - start) >> PAGE_SHIFT) as u64));
+        let mapped = self.table.map_missing(start..end, flags, cached);
         self.count_object_pages(object.is_shared_memory(), mapped);
     }
 
@@ -269,7 +268,7 @@ impl Mm {
             self.uncount(kind, 1);
             let vma = self.vmas.get(at);
             if kind == ObjectKind::Zeroes && flags.contains(VmFlags::WRITE) {
-                self.hot = Hot { start: vma.start, end: vma.end, writable: Some(private_flags(flags)) };
+                self.hot = Hot::new(vma, private_flags(flags));
             }
         }
         Ok(FaultKind::Minor)

@@ -11,7 +11,7 @@ use linux_abi::limits::{MAX_MAP_COUNT, MMAP_MIN_ADDR};
 
 use super::AddressSpace;
 use super::accounts::{Limits, charge, uncharge};
-use super::mm::{Gone, Mm};
+use super::mm::{Gone, Hot, Mm};
 use super::registry;
 use super::vma::{Lineage, VmFlags, Vma};
 use crate::memory::MemoryObject;
@@ -114,7 +114,9 @@ impl AddressSpace {
         if mm.vmas.len() > MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
         }
-        let start = mm.place(place, len)?;
+        let is_anonymous = object.is_none() && !flags.contains(VmFlags::SHARED);
+        let aligned = if is_anonymous && place == Place::Hint(0) { mm.place_for_large(len) } else { None };
+        let start = aligned.map_or_else(|| mm.place(place, len), Ok)?;
         if start < MMAP_MIN_ADDR as usize && !request.may_map_low {
             return Err(Errno::EPERM);
         }
@@ -349,8 +351,10 @@ impl Mm {
             && self.vmas.get(below).accepts_after(&vma)
         {
             self.usage.add(flags, pages as isize);
-            self.hot.end = if self.hot.end == range.start { range.end } else { self.hot.end };
             self.vmas.update(below, |vma| vma.end = range.end);
+            if let Some(writable) = self.hot.writable.filter(|_| self.hot.end == range.start) {
+                self.hot = Hot::new(self.vmas.get(below), writable);
+            }
         } else {
             self.usage.add(flags, pages as isize);
             self.vmas.insert(vma);

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil};
+use hal::paging::LARGE_PAGE_SIZE;
 use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::mman::MsyncFlags;
@@ -29,6 +30,8 @@ pub struct MappingInfo {
     pub resident_pages: usize,
     /// Pages in memory that are private, if they were counted.
     pub anonymous_pages: usize,
+    /// How many of them are in large pages, if they were counted.
+    pub pages_in_large: usize,
 }
 
 impl MappingInfo {
@@ -161,7 +164,16 @@ impl Mm {
                 }
             });
         }
+        let large = if counted { self.table.large_pages_in(vma.range()) } else { 0 };
         let offset = if vma.object.is_some() { vma.offset << PAGE_SHIFT } else { 0 };
-        MappingInfo { range: vma.range(), flags: vma.flags, offset, label, resident_pages, anonymous_pages }
+        MappingInfo {
+            range: vma.range(),
+            flags: vma.flags,
+            offset,
+            label,
+            resident_pages,
+            anonymous_pages,
+            pages_in_large: large * (LARGE_PAGE_SIZE >> PAGE_SHIFT),
+        }
     }
 }

@@ -9,6 +9,7 @@ use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_MAP_COUNT;
 
 use super::accounts::{Limits, Usage, charge, uncharge};
+use super::large;
 use super::layout::Layout;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::{Position, VmaMap};
@@ -17,11 +18,20 @@ use super::vma_map::{Position, VmaMap};
 pub(super) type Gone = Vec<Vma>;
 
 /// The mapping of the last write fault, if it is private anonymous memory: the next one is likely there too.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Hot {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) writable: Option<PageFlags>,
+    /// What of it may be in large pages.
+    pub(super) large: Range<usize>,
+}
+
+impl Hot {
+    /// Remembers a mapping that may be written to.
+    pub(super) fn new(vma: &Vma, writable: PageFlags) -> Self {
+        Self { start: vma.start, end: vma.end, writable: Some(writable), large: large::area(vma) }
+    }
 }
 
 /// The locked part of an address space.
@@ -154,7 +164,7 @@ impl Mm {
         if splits && self.vmas.len() >= MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
         }
-        if self.table.has_shares() {
+        if !self.table.is_plain() {
             for vma in self.vmas.overlapping(range.clone()) {
                 self.table.prepare_unmap(vma.start.max(range.start)..vma.end.min(range.end))?;
             }
@@ -188,9 +198,9 @@ impl Mm {
     ) -> Result<(), Errno> {
         self.usage.note_peak();
         let (mut anonymous, mut file) = (0, 0);
-        self.table.unmap_range_with(range, flush, |_, _, flags| {
+        self.table.unmap_range_with(range, flush, |_, frame, flags| {
             if flags.contains(PageFlags::ANONYMOUS) {
-                anonymous += 1;
+                anonymous += 1 << frame.order();
             } else {
                 file += 1;
             }

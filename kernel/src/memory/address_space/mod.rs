@@ -20,6 +20,7 @@ mod accounts;
 mod advise;
 mod fault;
 mod fork;
+mod large;
 mod layout;
 mod locate;
 mod lock_pages;
@@ -35,6 +36,7 @@ mod vma_map;
 
 pub use accounts::{Limits, Usage, committed_bytes};
 pub use fault::{FaultError, FaultKind};
+pub use large::LargePages;
 pub use map::{MapRequest, Place};
 pub use maps::MappingInfo;
 pub use registry::totals;
@@ -116,7 +118,9 @@ impl AddressSpace {
 
     /// Returns the sizes at this moment.
     pub fn usage(&self) -> Usage {
-        let mut usage = self.mm.lock().usage;
+        let mm = self.mm.lock();
+        let mut usage = mm.usage;
+        usage.large = mm.table.large_pages();
         usage.note_peak();
         usage
     }

@@ -98,8 +98,6 @@ impl Mm {
                 charge(part.len() >> PAGE_SHIFT)?;
                 new |= VmFlags::ACCOUNT;
             }
-            self.table.make_range_exclusive(part.clone())?;
-            self.change_flags(part.clone(), gone, |_: &Vma| Ok(new))?;
             let mut set = page_flags(new);
             let mut clear = (PageFlags::USER_ACCESS | PageFlags::NO_EXECUTE).difference(set);
             if !new.contains(VmFlags::WRITE) {
@@ -108,6 +106,8 @@ impl Mm {
                 // Private pages that are not copy-on-write are this mapping's alone.
                 set |= PageFlags::WRITE;
             }
+            self.table.prepare_protect(part.clone(), set, clear)?;
+            self.change_flags(part.clone(), gone, |_: &Vma| Ok(new))?;
             self.table.protect_range(part, set, clear, &mut flush)?;
         }
         Ok(())

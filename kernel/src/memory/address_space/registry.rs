@@ -95,7 +95,9 @@ fn for_each(mut visit: impl FnMut(&AddressSpace)) {
 pub fn totals() -> Usage {
     let mut sum = Usage::default();
     for_each(|space| {
-        let usage = space.mm.lock().usage;
+        let mm = space.mm.lock();
+        let usage = &mm.usage;
+        sum.large += mm.table.large_pages();
         sum.anonymous += usage.anonymous;
         sum.file += usage.file;
         sum.shared += usage.shared;

@@ -94,6 +94,10 @@ impl Mm {
     ) -> Result<Frame, Errno> {
         let page = page_floor(addr);
         self.resolve(addr, access, mode == RemoteMode::Debugger, of.limits())?;
+        if self.table.get(page).is_none() {
+            // A large page has no frames to be handed out.
+            self.table.separate(page)?;
+        }
         let (frame, flags) = self.table.get(page).ok_or(Errno::EFAULT)?;
         let is_own = flags.contains(PageFlags::ANONYMOUS) && !flags.contains(PageFlags::COPY_ON_WRITE);
         if access == Access::Write && !flags.contains(PageFlags::WRITE) && !is_own {
