@@ -1,5 +1,6 @@
 // Clocks and sleeping.
 #include "t.h"
+#include <sys/timerfd.h>
 
 static volatile int count;
 static void handler(int number) { (void)number; count++; }
@@ -227,5 +228,162 @@ static void part_set(void)
     R(clock_settime(CLOCK_REALTIME, &t));
 }
 
+// The overruns that are known of a timer.
+static int overruns(timer_t timer)
+{
+    return syscall(SYS_timer_getoverrun, timer);
+}
+
+static void part_overrun(void)
+{
+    // Expiries that are pending together are one signal, which says how many they are.
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1, .sigev_value.sival_int = 5 };
+    struct timespec zero = { 0, 0 };
+    siginfo_t info;
+    sigset_t set;
+    timer_t timer, other;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    R(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    R(overruns(timer));
+    R(timer_settime(timer, 0, &(struct itimerspec){ { 0, 2000000 }, { 0, 2000000 } }, NULL));
+    pause_ms(100);
+    R(overruns(timer));
+    CHECK("taken", sigtimedwait(&set, &info, &zero) == SIGRTMIN + 1);
+    printf("code %d value %d\n", info.si_code, info.si_value.sival_int);
+    CHECK("counted", info.si_overrun >= 10 && info.si_overrun < 2000);
+    CHECK("asked", overruns(timer) == info.si_overrun);
+    R(timer_settime(timer, 0, &(struct itimerspec){ { 0, 0 }, { 0, 0 } }, NULL));
+    while (sigtimedwait(&set, &info, &zero) != -1)
+        ;
+    R(timer_settime(timer, 0, &(struct itimerspec){ { 0, 0 }, { 0, 1000000 } }, NULL));
+    pause_ms(20);
+    R(overruns(timer));
+    CHECK("one shot", sigtimedwait(&set, &info, &zero) == SIGRTMIN + 1 && info.si_overrun == 0);
+    R(sigtimedwait(&set, &info, &zero));
+    // Two timers with one signal are two signals, even of the standard kind, and kill adds no third to one of these.
+    event.sigev_signo = SIGUSR1;
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    R(timer_delete(timer));
+    R(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    event.sigev_value.sival_int = 6;
+    R(timer_create(CLOCK_MONOTONIC, &event, &other));
+    R(timer_settime(timer, 0, &(struct itimerspec){ { 0, 0 }, { 0, 1000000 } }, NULL));
+    pause_ms(20);
+    R(timer_settime(other, 0, &(struct itimerspec){ { 0, 0 }, { 0, 1000000 } }, NULL));
+    pause_ms(20);
+    kill(getpid(), SIGUSR1);
+    while (sigtimedwait(&set, &info, &zero) != -1)
+        printf("signal: code %d value %d\n", info.si_code, info.si_value.sival_int);
+}
+
+static void part_queue_limit(void)
+{
+    sigset_t set;
+    siginfo_t info;
+    struct timespec zero = { 0, 0 };
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    R(setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){ 3, 3 }));
+    for (int i = 0; i < 5; i++)
+        R(sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i }));
+    R(sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = 9 }));
+    R(kill(getpid(), SIGRTMIN));
+    R(kill(getpid(), SIGUSR2));
+    while (sigtimedwait(&set, &info, &zero) != -1)
+        printf("signal %d: code %d value %d\n", info.si_signo, info.si_code, info.si_code < 0 ? info.si_value.sival_int : 0);
+}
+
+static void part_cancel(void)
+{
+    // A descriptor that is to notice when the clock is set.
+    struct itimerspec late = { { 0, 0 }, { 0, 0 } };
+    struct pollfd poll_timer;
+    struct timespec t;
+    uint64_t n;
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK), plain = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    late.it_value.tv_sec = t.tv_sec + 5000;
+    R(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    R(timerfd_settime(plain, TFD_TIMER_ABSTIME, &late, NULL));
+    R(read(fd, &n, 8));
+    poll_timer = (struct pollfd){ .fd = fd, .events = POLLIN };
+    R(poll(&poll_timer, 1, 0));
+    t.tv_sec += 1000;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    R(poll(&poll_timer, 1, 0));
+    R(read(plain, &n, 8));
+    R(read(fd, &n, 8));
+    R(read(fd, &n, 8));
+    t.tv_sec -= 1000;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    R(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    R(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    R(read(fd, &n, 8));
+    // Setting the clock beyond the time makes it expire as well.
+    t.tv_sec += 6000;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    poll_timer.fd = plain;
+    R(poll(&poll_timer, 1, 5000));
+    R(read(plain, &n, 8));
+    printf("%d times\n", (int)n);
+    R(read(fd, &n, 8));
+    t.tv_sec -= 6000;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    // It is for absolute times of the real clock only.
+    int monotonic = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    R(timerfd_settime(monotonic, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    R(timerfd_settime(fd, TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    t.tv_sec += 10;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    R(read(monotonic, &n, 8));
+    R(read(fd, &n, 8));
+    t.tv_sec -= 10;
+    R(clock_settime(CLOCK_REALTIME, &t));
+    R(timerfd_settime(fd, 8, &late, NULL));
+    // A sleep until a time ends when the clock passes it.
+    IN_CHILD("sleeping") {
+        if (fork() == 0) {
+            pause_ms(100);
+            clock_gettime(CLOCK_REALTIME, &t);
+            t.tv_sec += 3000;
+            clock_settime(CLOCK_REALTIME, &t);
+            _exit(0);
+        }
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_sec += 2000;
+        R(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL));
+        wait(NULL);
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_sec -= 3000;
+        clock_settime(CLOCK_REALTIME, &t);
+    }
+    // A wait is cancelled, too.
+    late.it_value.tv_sec = t.tv_sec + 5000;
+    int slow = timerfd_create(CLOCK_REALTIME, 0);
+    R(timerfd_settime(slow, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &late, NULL));
+    IN_CHILD("waiting") {
+        if (fork() == 0) {
+            pause_ms(100);
+            clock_gettime(CLOCK_REALTIME, &t);
+            t.tv_sec += 1;
+            clock_settime(CLOCK_REALTIME, &t);
+            t.tv_sec -= 1;
+            clock_settime(CLOCK_REALTIME, &t);
+            _exit(0);
+        }
+        R(read(slow, &n, 8));
+    }
+}
+
 PARTS({ "read", part_read }, { "across_cpus", part_across_cpus }, { "sleep", part_sleep }, { "interrupted", part_interrupted },
-      { "alarm", part_alarm }, { "cpu_time", part_cpu_time }, { "set", part_set })
+      { "alarm", part_alarm }, { "cpu_time", part_cpu_time }, { "set", part_set },
+      { "overrun", part_overrun }, { "queue_limit", part_queue_limit }, { "cancel", part_cancel })

@@ -1,5 +1,6 @@
 // Running out: of memory, of room in a file system, of processes. Whatever runs out, the rest goes on.
 #include "t.h"
+#include <grp.h>
 
 static long free_kb(void)
 {
@@ -236,6 +237,75 @@ static void part_long_names_and_arguments(void)
     check_back(before);
 }
 
+// What wants a long piece of memory, while none is left that is longer than a page.
+static void use_long_pieces(void)
+{
+    static char big[120000], name[300], value[60000];
+    static gid_t groups[65536];
+    static struct pollfd fds[1000];
+    static struct iovec parts[1024];
+    char *argv[] = { "true", big, big, big, big, big, big, big, big, big, big, NULL }, *envp[] = { NULL };
+    int file = open("f", O_RDWR | O_CREAT, 0600);
+
+    memset(big, 'a', sizeof big - 1);
+    for (int i = 0; i < 8; i++)
+        if (fork() == 0) {
+            execve("/bin/true", argv, envp);
+            _exit(1);
+        }
+    int status, wrong = 0;
+    while (wait(&status) > 0)
+        wrong += status != 0;
+    printf("%d wrong\n", wrong);
+#define DONE_OR_REFUSED(call) CHECK(#call, (call) != -1 || errno == ENOMEM || errno == EAGAIN)
+    DONE_OR_REFUSED(setgroups(65536, groups));
+    DONE_OR_REFUSED(getgroups(65536, groups));
+    DONE_OR_REFUSED(setgroups(0, groups));
+    for (int i = 0; i < 1000; i++)
+        fds[i].fd = file, fds[i].events = POLLIN;
+    DONE_OR_REFUSED(poll(fds, 1000, 0));
+    for (int i = 0; i < 1024; i++)
+        parts[i].iov_base = value, parts[i].iov_len = 10;
+    DONE_OR_REFUSED(writev(file, parts, 1024));
+    DONE_OR_REFUSED(fcntl(file, F_DUPFD, 900));
+    DONE_OR_REFUSED(syscall(SYS_setxattr, "f", "trusted.long", value, sizeof value, 0));
+    DONE_OR_REFUSED(syscall(SYS_getdents64, open(".", O_RDONLY), big, sizeof big));
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    for (int i = 0; i < 600; i++)
+        if (sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i }) == -1 && errno != EAGAIN)
+            printf("sigqueue: %s\n", error_name(errno));
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "n%0200d", i);
+        close(open(name, O_RDWR | O_CREAT, 0600));
+        unlink(name);
+    }
+    int shell = system("cat /proc/self/status /proc/self/maps /proc/meminfo >/dev/null; ls -lR /proc/self >/dev/null 2>&1; true");
+    printf("shell %d\n", shell);
+}
+
+static void part_fragments(void)
+{
+    // Every second page of nearly all memory is in use: what is free is in pieces of one page.
+    long before = free_kb();
+
+    IN_CHILD("in fragments") {
+        size_t size = (free_kb() - 16384) << 10;
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        madvise(p, size, MADV_NOHUGEPAGE);
+        madvise(p, size, MADV_DONTFORK);
+        memset(p, 1, size);
+        for (size_t at = 0; at < size; at += 8192)
+            madvise(p + at, 4096, MADV_DONTNEED);
+        use_long_pieces();
+    }
+    unlink("f");
+    check_back(before);
+}
+
 PARTS({ "eat_all", part_eat_all }, { "bystander", part_bystander }, { "shared_and_files", part_shared_and_files },
       { "tmpfs", part_tmpfs }, { "fork_limit", part_fork_limit }, { "descriptors", part_descriptors },
-      { "many_mappings", part_many_mappings }, { "arguments", part_long_names_and_arguments })
+      { "many_mappings", part_many_mappings }, { "arguments", part_long_names_and_arguments },
+      { "fragments", part_fragments })

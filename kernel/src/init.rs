@@ -1,8 +1,6 @@
 //! Process 1: unpacks the initial RAM file system, opens the console, finds a program and starts it.
 
-use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use hal::boot::BootModule;
@@ -69,11 +67,14 @@ pub fn start(command_line: &CommandLine, initramfs: Option<BootModule>) {
 }
 
 fn try_start(command_line: &CommandLine, program: &str) -> Result<(), Errno> {
-    let bytes =
-        |strings: &[String]| -> Strings { strings.iter().map(|string| string.as_bytes().to_vec()).collect() };
-    let mut arguments: Strings = Vec::from([program.as_bytes().to_vec()]);
-    arguments.extend(bytes(&command_line.init_arguments));
-    let environment = bytes(&command_line.init_environment);
+    let mut arguments = Strings::new();
+    arguments.push(program.as_bytes())?;
+    let mut environment = Strings::new();
+    for (list, strings) in
+        [(&mut arguments, &command_line.init_arguments), (&mut environment, &command_line.init_environment)]
+    {
+        strings.iter().try_for_each(|string| list.push(string.as_bytes()))?;
+    }
     start_first_process(program.as_bytes(), arguments, environment)
 }
 

@@ -214,25 +214,33 @@ pub fn news() -> &'static WaitQueue {
 }
 
 /// The last lines since the log was cleared, at most `len` bytes, as `dmesg` prints them.
-pub fn tail(len: usize) -> Vec<u8> {
-    let mut sequence = RING.lock().clear_sequence;
-    let mut lines = Vec::new();
-    while let Some(record) = find(sequence) {
-        sequence = record.sequence + 1;
-        lines.push(to_text(&record));
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn tail(len: usize) -> Result<Vec<u8>, Errno> {
+    let start = RING.lock().clear_sequence;
+    let records = || {
+        let after = |record: &Record| find(record.sequence + 1);
+        core::iter::successors(find(start), after)
+    };
+    let mut excess = records().map(|record| to_text(&record).len()).sum::<usize>().saturating_sub(len);
+    let mut text = Vec::new();
+    for record in records() {
+        let line = to_text(&record);
+        if excess > 0 {
+            excess = excess.saturating_sub(line.len());
+        } else if text.len() + line.len() <= len {
+            text.try_reserve(line.len()).map_err(|_| Errno::ENOMEM)?;
+            text.extend_from_slice(&line);
+        }
     }
-    let mut total = 0;
-    let first = lines.iter().rposition(|line| {
-        total += line.len();
-        total > len
-    });
-    lines[first.map_or(0, |first| first + 1)..].concat()
+    Ok(text)
 }
 
 /// Takes unread lines, at most `len` bytes, waiting for one if there is none.
 ///
 /// # Errors
-/// `EINVAL`: `len` does not hold the next line. `EINTR`: a signal came first.
+/// `EINVAL`: `len` does not hold the next line. `EINTR`: a signal came first. `ENOMEM`.
 pub fn read_unread(len: usize) -> Result<Vec<u8>, Errno> {
     let record = NEWS.wait_interruptible(|| {
         let ring = RING.lock();
@@ -248,6 +256,7 @@ pub fn read_unread(len: usize) -> Result<Vec<u8>, Errno> {
         if text.len() + line.len() > len {
             break;
         }
+        text.try_reserve(line.len()).map_err(|_| Errno::ENOMEM)?;
         text.extend_from_slice(&line);
         sequence = record.sequence + 1;
     }

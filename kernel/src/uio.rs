@@ -24,11 +24,13 @@ pub type Iovecs = SmallVec<[Iovec; UIO_FASTIOV]>;
 /// # Errors
 /// - `EINVAL`: more than 1024 vectors, or a length that is negative.
 /// - `EFAULT`: the vectors cannot be read, or one does not lie in user space.
+/// - `ENOMEM`: no room for so many.
 pub fn copy_iovecs(addr: usize, count: usize) -> Result<Iovecs, Errno> {
     if count > UIO_MAXIOV {
         return Err(Errno::EINVAL);
     }
     let mut vectors = Iovecs::new();
+    vectors.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     let mut room = MAX_RW_COUNT as u64;
     for i in 0..count {
         let mut vector = UserPtr::<Iovec>::new(addr).add(i).read().map_err(|_| Errno::EFAULT)?;

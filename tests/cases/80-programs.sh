@@ -275,6 +275,15 @@ p clocks cpu_time
 #case clocks_set
 p clocks set
 
+#case clocks_overrun
+p clocks overrun
+
+#case clocks_queue_limit
+p clocks queue_limit
+
+#case clocks_cancel
+p clocks cancel
+
 #case cred_root
 p cred root
 

@@ -76,3 +76,6 @@ p oom many_mappings
 
 #case oom_arguments timeout=60
 p oom arguments
+
+#case oom_fragments timeout=60
+p oom fragments

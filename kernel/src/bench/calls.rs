@@ -15,6 +15,7 @@ use super::harness::{Line, Row, median, say, tenths};
 use crate::fs::vfs::{Base, Caller, FsContext, IoFlags, OpenParameters};
 use crate::lock_order;
 use crate::process::credentials::Credentials;
+use crate::process::exec::Strings;
 use crate::process::start::start_first_process;
 use crate::syscall::{Args, Context, SyscallError, TABLE_SLOTS, dispatch, register_syscall};
 use crate::uio::Source;
@@ -62,7 +63,7 @@ pub(super) fn start(rows: usize) -> Result<(), Errno> {
     file.write(&mut Source::kernel(&program()), IoFlags::empty())?;
     // A file that is open for writing is not executed.
     drop(file);
-    start_first_process(PATH, Vec::new(), Vec::new())
+    start_first_process(PATH, Strings::new(), Strings::new())
 }
 
 /// Returns the program: for ever, a batch of calls that do nothing, then the report of what it took.

@@ -1,9 +1,10 @@
 //! Timers behind descriptors (timerfd_create(2)).
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use hal::sync::{Once, SpinLock};
+use hal::sync::SpinLock;
 use hal::time::now_ns;
 use linux_abi::errno::Errno;
 
@@ -14,6 +15,7 @@ use crate::scheduler::wait::{PollTable, WaitQueue};
 use crate::time::clock::Clock;
 use crate::time::process_timers::{Setting, next_period};
 use crate::time::timer::Timer;
+use crate::time::wall_clock::{self, Watcher};
 use crate::uio::Sink;
 
 #[derive(Default)]
@@ -23,6 +25,12 @@ struct State {
     interval_ns: u64,
     /// Expiries not read yet.
     expiries: u64,
+    /// The offset of the wall clock by which `at_ns` stands for a time on it, if it does.
+    wall_offset_ns: Option<u64>,
+    /// Whether setting the wall clock cancels the timer.
+    is_cancellable: bool,
+    /// The offset of the wall clock that the program knows; `None` when it has not been told that it changed.
+    known_offset_ns: Option<u64>,
 }
 
 impl State {
@@ -36,6 +44,12 @@ impl State {
         self.at_ns = next;
     }
 
+    /// Tells, once, whether the wall clock has been set although that was to cancel the timer.
+    fn take_cancellation(&mut self) -> bool {
+        let offset_ns = Some(wall_clock::offset_ns());
+        self.is_cancellable && core::mem::replace(&mut self.known_offset_ns, offset_ns) != offset_ns
+    }
+
     fn setting(&self, now_ns: u64) -> Setting {
         let left_ns = if self.at_ns == 0 { 0 } else { self.at_ns.saturating_sub(now_ns).max(1) };
         Setting { left_ns, interval_ns: self.interval_ns }
@@ -47,8 +61,23 @@ pub struct TimerFd {
     clock: Clock,
     state: SpinLock<State>,
     readers: WaitQueue,
-    /// Wakes the readers; made once the object has an address. Expiries are counted when somebody looks.
-    timer: Once<Timer>,
+    /// Wakes the readers. Expiries are counted when somebody looks.
+    timer: Timer,
+    /// For those that tell the timer of something.
+    this: Weak<TimerFd>,
+    /// Whether it is told when the wall clock is set.
+    is_watching: AtomicBool,
+}
+
+/// What a timer is set to.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// When it expires.
+    pub setting: Setting,
+    /// Whether `setting.left_ns` is a time on the timer's clock.
+    pub is_absolute: bool,
+    /// Whether setting that clock cancels it.
+    pub is_cancellable: bool,
 }
 
 impl TimerFd {
@@ -58,25 +87,36 @@ impl TimerFd {
     /// `EINVAL`: a clock of CPU time.
     pub fn new(clock: Clock) -> Result<Arc<Self>, Errno> {
         clock.to_monotonic_ns(0)?;
-        let state = SpinLock::new(lock_order::TIMER_FD, State::default());
-        let this = Arc::new(Self { clock, state, readers: WaitQueue::new(), timer: Once::new() });
-        let weak = Arc::downgrade(&this);
-        let timer = Timer::new_deferred(move || {
-            if let Some(this) = weak.upgrade() {
-                this.readers.wake_all();
+        let state = State { known_offset_ns: Some(wall_clock::offset_ns()), ..State::default() };
+        Ok(Arc::new_cyclic(|this: &Weak<Self>| {
+            let expired = this.clone();
+            let timer = Timer::new_deferred(move || {
+                if let Some(this) = expired.upgrade() {
+                    this.readers.wake_all();
+                }
+            });
+            Self {
+                clock,
+                state: SpinLock::new(lock_order::TIMER_FD, state),
+                readers: WaitQueue::new(),
+                timer,
+                this: this.clone(),
+                is_watching: AtomicBool::new(false),
             }
-        });
-        // The only one to set it.
-        let _ = this.timer.set(timer);
-        Ok(this)
+        }))
     }
 
-    /// Arms or disarms the timer; `is_absolute` makes `left_ns` a time on its clock. Expiries not read are forgotten.
-    /// Answers what it was set to.
+    /// Arms or disarms the timer. Expiries not read are forgotten. Answers what it was set to.
     ///
     /// # Errors
-    /// None for a clock that [`Self::new`] accepted.
-    pub fn set(&self, new: Setting, is_absolute: bool) -> Result<Setting, Errno> {
+    /// `ECANCELED`: the clock has been set, and the program did not know; the timer is set nevertheless. `ENOMEM`.
+    pub fn set(&self, request: &Request) -> Result<Setting, Errno> {
+        let Request { setting: new, is_absolute, is_cancellable } = *request;
+        let follows = is_absolute && self.clock.is_wall_clock();
+        if follows && !self.is_watching.swap(true, Ordering::Relaxed) {
+            let watcher: Weak<Self> = self.this.clone();
+            wall_clock::watch(watcher).inspect_err(|_| self.is_watching.store(false, Ordering::Relaxed))?;
+        }
         let now_ns = now_ns();
         let mut state = self.state.lock();
         state.settle(now_ns);
@@ -86,9 +126,16 @@ impl TimerFd {
             (at_ns, true) => self.clock.to_monotonic_ns(at_ns)?.max(1),
             (left_ns, false) => now_ns.saturating_add(left_ns),
         };
-        *state = State { at_ns, interval_ns: new.interval_ns, expiries: 0 };
+        *state = State {
+            at_ns,
+            interval_ns: new.interval_ns,
+            expiries: 0,
+            wall_offset_ns: follows.then(wall_clock::offset_ns),
+            is_cancellable: follows && is_cancellable,
+            known_offset_ns: state.known_offset_ns,
+        };
         self.arm(&state);
-        Ok(old)
+        if at_ns != 0 && state.take_cancellation() { Err(Errno::ECANCELED) } else { Ok(old) }
     }
 
     /// What the timer is set to.
@@ -101,15 +148,14 @@ impl TimerFd {
 
     /// Arms the wake-up for the next expiry; under the lock, so that the last setting holds.
     fn arm(&self, state: &State) {
-        if let Some(timer) = self.timer.get() {
-            match state.at_ns {
-                0 => _ = timer.disarm(),
-                at_ns => timer.arm(at_ns),
-            }
+        match state.at_ns {
+            0 => _ = self.timer.disarm(),
+            at_ns => self.timer.arm(at_ns),
         }
     }
 
-    fn take(&self) -> Option<u64> {
+    /// Takes the expiries not read yet, or the news that the timer is cancelled.
+    fn take(&self) -> Option<Result<u64, Errno>> {
         let mut state = self.state.lock();
         state.settle(now_ns());
         let expiries = core::mem::take(&mut state.expiries);
@@ -117,7 +163,25 @@ impl TimerFd {
             return None;
         }
         self.arm(&state);
-        Some(expiries)
+        Some(if state.take_cancellation() { Err(Errno::ECANCELED) } else { Ok(expiries) })
+    }
+}
+
+impl Watcher for TimerFd {
+    fn clock_was_set(&self) {
+        let mut state = self.state.lock();
+        if let (Some(mut offset_ns), at_ns @ 1..) = (state.wall_offset_ns, state.at_ns) {
+            state.at_ns = wall_clock::follow(at_ns, &mut offset_ns);
+            state.wall_offset_ns = Some(offset_ns);
+            self.arm(&state);
+        }
+        if state.is_cancellable && state.known_offset_ns != Some(wall_clock::offset_ns()) {
+            state.known_offset_ns = None;
+            // So that a reader comes to hear of it.
+            state.expiries = state.expiries.saturating_add(1);
+            drop(state);
+            self.readers.wake_all();
+        }
     }
 }
 
@@ -136,9 +200,9 @@ impl File for TimerFd {
             return Err(Errno::EINVAL);
         }
         let expiries = if flags.contains(IoFlags::NONBLOCK) {
-            self.take().ok_or(Errno::EAGAIN)?
+            self.take().ok_or(Errno::EAGAIN)??
         } else {
-            self.readers.wait_interruptible(|| self.take())?
+            self.readers.wait_interruptible(|| self.take())??
         };
         sink.put(&expiries.to_ne_bytes())
     }

@@ -1,10 +1,11 @@
 //! Memory: physical frames, the kernel heap, page caches, address spaces.
 //!
 //! From the bottom up: [`physical`] hands out frames, [`heap`] cuts them for the kernel's own data, [`page_cache`] keeps
-//! the contents of files in them, [`address_space`] shows both to programs. [`reserve`] and [`oom`] say what happens
-//! when frames run out.
+//! the contents of files in them, [`address_space`] shows both to programs. [`reserve`], [`fallible`] and [`oom`] say what
+//! happens when frames run out.
 
 pub mod address_space;
+pub mod fallible;
 pub mod heap;
 pub mod oom;
 pub mod page_cache;

@@ -13,5 +13,9 @@ use super::physical::buddy_allocator;
 /// `ENOMEM`: only the reserve is left.
 #[inline]
 pub fn check(bytes: usize) -> Result<(), Errno> {
+    #[cfg(not(target_os = "none"))]
+    if !hal::sim::take_allocation() {
+        return Err(Errno::ENOMEM);
+    }
     if buddy_allocator::has_room_for(bytes) { Ok(()) } else { Err(Errno::ENOMEM) }
 }

@@ -4,6 +4,7 @@
 //! permission check sees one consistent set.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use linux_abi::cap::{CAP_FULL_SET, CAP_KILL, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_PTRACE};
 use linux_abi::errno::Errno;
@@ -82,7 +83,7 @@ pub struct Credentials {
     /// Group ids.
     pub gid: Ids,
     /// Supplementary groups, ascending.
-    pub groups: Arc<[u32]>,
+    pub groups: Arc<Vec<u32>>,
     /// Capabilities in force.
     pub effective: CapSet,
     /// Capabilities that may be put in force.
@@ -105,7 +106,7 @@ impl Credentials {
         Self {
             uid: Ids::all(0),
             gid: Ids::all(0),
-            groups: Arc::new([]),
+            groups: Arc::new(Vec::new()),
             effective: CapSet::ALL,
             permitted: CapSet::ALL,
             inheritable: CapSet::EMPTY,
@@ -250,11 +251,10 @@ impl Credentials {
     ///
     /// # Errors
     /// `EPERM`: without `CAP_SETGID`.
-    pub fn set_groups(&self, groups: &[u32]) -> Result<Self, Errno> {
+    pub fn set_groups(&self, mut groups: Vec<u32>) -> Result<Self, Errno> {
         self.require(CAP_SETGID)?;
-        let mut groups = groups.to_vec();
         groups.sort_unstable();
-        Ok(Self { groups: groups.into(), ..self.clone() })
+        Ok(Self { groups: Arc::new(groups), ..self.clone() })
     }
 
     /// capset(2) on oneself.

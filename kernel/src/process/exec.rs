@@ -9,9 +9,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use hal::task::UserRegs;
-use hal::user::UserPtr;
 use linux_abi::errno::Errno;
-use linux_abi::limits::MAX_ARG_STRLEN;
 use linux_abi::resource::RLIMIT_STACK;
 use linux_abi::signal::Signal;
 use linux_abi::wait;
@@ -26,17 +24,16 @@ use crate::syscall::Context;
 mod loader;
 mod script;
 mod stack;
+mod strings;
 pub mod vdso;
 
 use loader::Program;
+pub use strings::Strings;
 
 /// Interpreters (`#!`) may name interpreters, this deep.
 const MAX_SCRIPT_DEPTH: usize = 5;
 /// Bytes of the file that decide its format (`BINPRM_BUF_SIZE`).
 const HEAD_LEN: usize = 256;
-
-/// Argument or environment strings, each without its NUL.
-pub type Strings = Vec<Vec<u8>>;
 
 /// A program loaded beside the running one, ready to take its place.
 pub struct Prepared {
@@ -105,7 +102,7 @@ pub fn prepare(
     environment: Strings,
 ) -> Result<Prepared, Failure> {
     if arguments.is_empty() {
-        arguments.push(Vec::new());
+        arguments.push(b"")?;
     }
     check_string_space(process, &arguments, &environment)?;
     let path = &name.path;
@@ -164,11 +161,12 @@ fn follow_scripts(
         if depth == MAX_SCRIPT_DEPTH {
             break;
         }
-        arguments[0] = path;
+        arguments.drop_first();
+        arguments.push_front(path);
         if let Some(option) = option {
-            arguments.insert(0, option);
+            arguments.push_front(option);
         }
-        arguments.insert(0, interpreter.clone());
+        arguments.push_front(interpreter.clone());
         executable = caller.open_program(Base::WorkingDirectory, &interpreter, true)?;
         path = interpreter;
     }
@@ -203,60 +201,14 @@ pub fn exec(
     Ok(())
 }
 
-/// Copies a NULL-terminated array of string pointers from user memory; a null array is empty.
-///
-/// # Errors
-/// `EFAULT`: not readable. `E2BIG`: a string of more than `MAX_ARG_STRLEN` bytes, or more than `limit` bytes in all.
-pub fn copy_strings(array: usize, limit: usize) -> Result<Strings, Errno> {
-    let mut strings = Vec::new();
-    if array == 0 {
-        return Ok(strings);
-    }
-    let mut total = 0usize;
-    for index in 0.. {
-        let pointer = UserPtr::<u64>::new(array.wrapping_add(index * 8)).read()? as usize;
-        if pointer == 0 {
-            break;
-        }
-        let string = copy_string(pointer)?;
-        total = total.saturating_add(string.len() + 1 + 8);
-        if total > limit {
-            return Err(Errno::E2BIG);
-        }
-        strings.push(string);
-    }
-    Ok(strings)
-}
-
-fn copy_string(addr: usize) -> Result<Vec<u8>, Errno> {
-    let mut short = [0u8; 128];
-    if let Some(len) = hal::user::read_cstr(addr, &mut short)? {
-        return Ok(short[..len].to_vec());
-    }
-    let mut string = Vec::new();
-    let mut chunk = [0u8; 1024];
-    loop {
-        match hal::user::read_cstr(addr.wrapping_add(string.len()), &mut chunk)? {
-            Some(len) => {
-                string.extend_from_slice(&chunk[..len]);
-                return Ok(string);
-            }
-            None => string.extend_from_slice(&chunk),
-        }
-        if string.len() >= MAX_ARG_STRLEN {
-            return Err(Errno::E2BIG);
-        }
-    }
-}
-
 /// Most bytes of argument and environment strings: a quarter of the stack limit, between 128 KiB and 6 MiB.
 pub fn string_limit(process: &Process) -> usize {
     (process.limit(RLIMIT_STACK) / 4).clamp(128 << 10, 6 << 20) as usize
 }
 
 fn check_string_space(process: &Process, arguments: &Strings, environment: &Strings) -> Result<(), Errno> {
-    let bytes: usize = arguments.iter().chain(environment).map(|string| string.len() + 1 + 8).sum();
-    if bytes > string_limit(process) { Err(Errno::E2BIG) } else { Ok(()) }
+    let space = arguments.space() + environment.space();
+    if space > string_limit(process) { Err(Errno::E2BIG) } else { Ok(()) }
 }
 
 /// The user and group a program at `place` runs as by its set-id bits; a mount can forbid them.
@@ -277,14 +229,18 @@ fn set_id_owner(place: &Path) -> (Option<u32>, Option<u32>) {
 /// The point of no return: ends the process's other threads and gives it the new address space, credentials and name.
 ///
 /// # Errors
-/// `EAGAIN`: another thread of the process is in execve, or the process is ending; nothing has changed.
+/// `EAGAIN`: another thread of the process is in execve, or the process is ending. `ENOMEM`. The program is the old one
+/// then.
 fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     let Prepared { space, credentials, is_secure, is_dumpable, comm, image, .. } = prepared;
     let process = cx.process();
     let thread = cx.thread();
     end_other_threads(process, thread)?;
-
     let user = cx.user();
+    // A table shared with another process (CLONE_FILES) stays as it is for that one.
+    let files = user.files();
+    let files = if Arc::strong_count(&files) > 2 { files.duplicate()? } else { files };
+
     exit::release_user_memory(thread, user, false);
     user.rseq.forget(thread);
     process.barriers.store(0, Ordering::Relaxed);
@@ -313,9 +269,6 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     user.signals.lock().alternate_stack =
         linux_abi::signal::StackT { ss_flags: linux_abi::signal::SS_DISABLE, ..Default::default() };
     process.timers.after_exec(process);
-    // A table shared with another process (CLONE_FILES) stays as it is for that one.
-    let files = user.files();
-    let files = if Arc::strong_count(&files) > 2 { files.duplicate()? } else { files };
     files.remove_close_on_exec(drop);
     drop(user.set_files(files));
     Ok(())
@@ -333,11 +286,11 @@ fn end_other_threads(process: &Arc<Process>, thread: &Thread) -> Result<(), Errn
         }
         shared.exec_running = true;
     }
-    for other in process.threads() {
+    process.for_each_thread(|other| {
         if other.tid() != thread.tid() {
-            exit::end_thread(&other);
+            exit::end_thread(other);
         }
-    }
+    });
     let alone = process.thread_event.wait_killable(|| (process.thread_count() == 1).then_some(()));
     process.signals.lock().exec_running = false;
     alone?;

@@ -22,9 +22,7 @@ pub fn begin_group_exit(process: &Process, status: i32) {
         shared.group_exit = Some(status);
     }
     drop(shared);
-    for thread in process.threads() {
-        end_thread(&thread);
-    }
+    process.for_each_thread(end_thread);
     process.job_event.wake_all();
 }
 
@@ -158,7 +156,7 @@ fn give_up_terminal(process: &Process) {
         None => (tree::take_lost_foreground(session), &[Signal::SIGHUP, Signal::SIGCONT][..]),
     };
     if foreground > 0 {
-        for member in tree::group_members(foreground) {
+        for member in tree::members(foreground) {
             for &signal in signals {
                 send::send_kernel_signal(&member, signal);
             }

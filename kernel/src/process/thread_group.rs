@@ -17,6 +17,7 @@ use super::{Pid, UserThread};
 use crate::fs::vfs::OpenFile;
 use crate::lock_order;
 use crate::memory::address_space::AddressSpace;
+use crate::memory::fallible;
 use crate::scheduler::Thread;
 use crate::scheduler::thread::thread::ThreadName;
 use crate::scheduler::wait::WaitQueue;
@@ -253,9 +254,14 @@ impl Process {
         self.session_id() == self.pid
     }
 
-    /// Its threads that have not ended, the first one first.
-    pub fn threads(&self) -> Vec<Arc<Thread>> {
-        self.threads.lock().clone()
+    /// Calls `f` for each of its threads that have not ended, the first one first, under the lock of their list.
+    pub fn for_each_thread(&self, f: impl FnMut(&Arc<Thread>)) {
+        self.threads.lock().iter().for_each(f);
+    }
+
+    /// Its first thread that has not ended and is what is wanted; `is_wanted` is asked under the lock of their list.
+    pub fn find_thread(&self, mut is_wanted: impl FnMut(&Thread) -> bool) -> Option<Arc<Thread>> {
+        self.threads.lock().iter().find(|thread| is_wanted(thread)).cloned()
     }
 
     /// Number of threads that have not ended.
@@ -264,18 +270,21 @@ impl Process {
     }
 
     /// The ids of its threads, ascending; that of the first thread stays until the process is gone.
-    pub fn thread_ids(&self) -> Vec<Pid> {
-        let mut ids: Vec<Pid> = self.threads.lock().iter().map(|thread| thread.tid()).collect();
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn thread_ids(&self) -> Result<Vec<Pid>, Errno> {
+        let mut ids = fallible::collect(self.threads.lock().iter().map(|thread| thread.tid()))?;
         if !ids.contains(&self.pid) {
-            ids.push(self.pid);
+            fallible::push(&mut ids, self.pid)?;
         }
         ids.sort_unstable();
-        ids
+        Ok(ids)
     }
 
     /// The thread that carries the process's id, until it ends.
     pub fn leader(&self) -> Option<Arc<Thread>> {
-        self.threads.lock().iter().find(|thread| thread.tid() == self.pid).cloned()
+        self.find_thread(|thread| thread.tid() == self.pid)
     }
 
     /// The name of the thread that carries the process's id, after its end too.
@@ -416,14 +425,14 @@ impl Process {
     /// Adds a thread.
     ///
     /// # Errors
-    /// `EAGAIN`: the process is ending.
+    /// `EAGAIN`: the process is ending. `ENOMEM`.
     pub(super) fn add_thread(&self, thread: Arc<Thread>) -> Result<(), Errno> {
         let signals = self.signals.lock();
         if signals.group_exit.is_some() {
             return Err(Errno::EAGAIN);
         }
         let mut threads = self.threads.lock();
-        threads.push(thread);
+        fallible::push(&mut threads, thread)?;
         self.live_threads.store(threads.len(), Ordering::Relaxed);
         Ok(())
     }

@@ -133,7 +133,9 @@ impl UserThread {
         let mut shared = self.process.signals.lock();
         let mut own = self.signals.lock();
         let others = SigSet(!wanted.0);
-        own.pending.take(others).or_else(|| shared.pending.take(others))
+        let found = own.pending.take(others).or_else(|| shared.pending.take(others))?;
+        self.process.timers.posix.note_taken(&found.1);
+        Some(found)
     }
 
     /// Signals the thread does not take now.

@@ -80,10 +80,9 @@ fn scan(parent: &Arc<Process>, which: Which, options: Options) -> Result<Option<
     let mut any = false;
     let mut zombie = None;
     let mut news = None;
-    let children = tree.node(parent.pid).map_or(&[][..], |node| &node.children);
-    for &pid in children {
-        let Some(node) = tree.node(pid) else { continue };
+    for node in tree.children(parent.pid) {
         let child = &node.process;
+        let pid = child.pid;
         if !matches(child, which, options.clones) {
             continue;
         }

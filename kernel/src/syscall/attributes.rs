@@ -9,6 +9,7 @@ use super::place::{Acting, Start, place_at};
 use super::stat::at_flags;
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{NewTime, Path, mount, truncate as truncate_file};
+use crate::memory::fallible;
 
 /// chmod(2). Errors: `EPERM`, `EROFS` and those of the walk.
 pub(super) fn chmod(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
@@ -381,7 +382,7 @@ fn set_attribute(cx: &Context, args: &Args, place: &Path) -> Result<usize, Sysca
     if size > XATTR_SIZE_MAX {
         return Err(Errno::E2BIG);
     }
-    let mut value = alloc::vec![0; size];
+    let mut value: alloc::vec::Vec<u8> = fallible::zeroed(size)?;
     hal::user::copy_in(&mut value, args.addr(2))?;
     check_attribute_change(cx, place, &name)?;
     place.inode().set_extended_attribute(&name, Some(&value), flags)?;
@@ -404,10 +405,12 @@ fn get_attribute(cx: &Context, args: &Args, place: &Path) -> Result<usize, Sysca
 
 fn list_attributes(args: &Args, place: &Path) -> Result<usize, SyscallError> {
     let mut names = alloc::vec::Vec::new();
+    let mut outcome = Ok(());
     place.inode().for_each_extended_attribute(&mut |name| {
-        names.extend_from_slice(name);
-        names.push(0);
+        outcome = outcome.and_then(|()| fallible::extend(&mut names, name));
+        outcome = outcome.and_then(|()| fallible::push(&mut names, 0));
     });
+    outcome?;
     copy_sized(&names, args.addr(1), args.size(2))
 }
 

@@ -10,6 +10,7 @@ use super::place::{Acting, Start};
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::access::{self, MAY_EXECUTE};
 use crate::fs::vfs::{DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Path};
+use crate::memory::fallible;
 
 /// Bytes of entries gathered before they are copied out.
 const CHUNK: usize = 32 * 1024;
@@ -38,7 +39,7 @@ fn read_entries(
     if directory.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut buffer = alloc::vec![0u8; len.min(CHUNK)];
+    let mut buffer: alloc::vec::Vec<u8> = fallible::zeroed(len.min(CHUNK))?;
     let (mut used, mut is_full) = (0, false);
     let place = open.place();
     open.with_position(|position| {

@@ -9,7 +9,7 @@ use linux_abi::open::{AT_FDCWD, AtFlags};
 use super::args::copy_path;
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{Base, Caller};
-use crate::process::exec::{self, Name};
+use crate::process::exec::{self, Name, Strings};
 
 /// execve(2): replaces the caller's program.
 ///
@@ -49,8 +49,8 @@ fn run(
     }
     let path = copy_path(path)?;
     let limit = exec::string_limit(cx.process());
-    let arguments = exec::copy_strings(arguments, limit)?;
-    let environment = exec::copy_strings(environment, limit)?;
+    let arguments = Strings::copy_in(arguments, limit)?;
+    let environment = Strings::copy_in(environment, limit)?;
 
     let (fs, credentials) = (cx.fs(), cx.credentials());
     let caller = Caller { fs: &fs, credentials: &credentials };

@@ -16,6 +16,7 @@ use linux_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 
 use super::{Args, Context, Restart, SyscallError};
 use crate::ipc::futex::{self, Key, Word, pi};
+use crate::memory::fallible;
 use crate::process::tree;
 use crate::time::clock::Clock;
 
@@ -123,7 +124,7 @@ pub(super) fn futex_waitv(cx: &Context, args: &Args) -> Result<usize, SyscallErr
         return Err(Errno::EINVAL);
     }
     let deadline = deadline_at(time_in, is_wall_clock)?;
-    let mut given: Vec<FutexWaitv> = Vec::with_capacity(count);
+    let mut given: Vec<FutexWaitv> = fallible::vec(count)?;
     for index in 0..count {
         let word = words_in.add(index).read()?;
         let is_known = word.flags & !(FUTEX2_SIZE_U32 | FUTEX2_PRIVATE) == 0 && word.reserved == 0;
@@ -132,7 +133,7 @@ pub(super) fn futex_waitv(cx: &Context, args: &Args) -> Result<usize, SyscallErr
         }
         given.push(word);
     }
-    let mut words: Vec<Word> = Vec::with_capacity(count);
+    let mut words: Vec<Word> = fallible::vec(count)?;
     for word in &given {
         let addr = word.uaddr as usize;
         let key = key_of(cx, addr, word.flags & FUTEX2_PRIVATE == 0)?;

@@ -1,7 +1,6 @@
 //! getpriority(2), setpriority(2).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use linux_abi::cap::CAP_SYS_NICE;
 use linux_abi::errno::Errno;
@@ -17,9 +16,11 @@ use crate::scheduler::{Attributes, SCHEDULER, Thread};
 /// # Errors
 /// `EINVAL`: a bad kind. `ESRCH`: no such thread.
 pub(super) fn getpriority(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let threads = named(cx, args.int(0), args.int(1))?;
-    let ranks = threads.iter().map(|thread| nice_rank(thread.entity().attributes().nice));
-    ranks.max().map(|rank| rank as usize).ok_or(Errno::ESRCH)
+    let mut best = None;
+    for_each_named(cx, args.int(0), args.int(1), |thread| {
+        best = best.max(Some(nice_rank(thread.entity().attributes().nice)));
+    })?;
+    best.map(|rank| rank as usize).ok_or(Errno::ESRCH)
 }
 
 /// setpriority(2): sets the nice value of the threads named.
@@ -29,16 +30,13 @@ pub(super) fn getpriority(cx: &Context, args: &Args) -> Result<usize, SyscallErr
 /// neither `CAP_SYS_NICE` nor `RLIMIT_NICE` allow it.
 pub(super) fn setpriority(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let nice = args.int(2).clamp(-20, 19) as i8;
-    let threads = named(cx, args.int(0), args.int(1))?;
     let mut result = Err(Errno::ESRCH);
-    for thread in &threads {
-        match set_one(cx, thread, nice) {
-            // As on Linux one success hides no earlier failure, and a failure hides earlier successes.
-            Ok(()) if result == Err(Errno::ESRCH) => result = Ok(0),
-            Ok(()) => {}
-            Err(errno) => result = Err(errno),
-        }
-    }
+    for_each_named(cx, args.int(0), args.int(1), |thread| match set_one(cx, thread, nice) {
+        // As on Linux one success hides no earlier failure, and a failure hides earlier successes.
+        Ok(()) if result == Err(Errno::ESRCH) => result = Ok(0),
+        Ok(()) => {}
+        Err(errno) => result = Err(errno),
+    })?;
     result
 }
 
@@ -59,23 +57,29 @@ fn set_one(cx: &Context, thread: &Arc<Thread>, nice: i8) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The threads a kind and an id name; 0 is the caller's own.
-fn named(cx: &Context, kind: i32, id: i32) -> Result<Vec<Arc<Thread>>, Errno> {
+/// Calls `f` for the threads that a kind and an id name; 0 is the caller's own.
+fn for_each_named(cx: &Context, kind: i32, id: i32, mut f: impl FnMut(&Arc<Thread>)) -> Result<(), Errno> {
     match kind {
-        PRIO_PROCESS if id == 0 => Ok(Vec::from([cx.thread_arc()])),
-        PRIO_PROCESS => Ok(tree::find_thread(id).into_iter().collect()),
+        PRIO_PROCESS if id == 0 => f(&cx.thread_arc()),
+        PRIO_PROCESS => tree::find_thread(id).iter().for_each(f),
         PRIO_PGRP => {
             let group = if id == 0 { cx.process().group_id() } else { id };
-            Ok(tree::group_members(group).iter().flat_map(|process| process.threads()).collect())
+            tree::members(group).for_each(|process| process.for_each_thread(&mut f));
         }
         PRIO_USER => {
             let uid = if id == 0 { cx.credentials().uid.real } else { id.cast_unsigned() };
             let is_theirs = |thread: &Arc<Thread>| {
                 thread.user.as_ref().is_some_and(|user| user.credentials().uid.real == uid)
             };
-            let all = tree::all_processes();
-            Ok(all.iter().flat_map(|process| process.threads()).filter(is_theirs).collect())
+            for process in tree::processes() {
+                process.for_each_thread(|thread| {
+                    if is_theirs(thread) {
+                        f(thread);
+                    }
+                });
+            }
         }
-        _ => Err(Errno::EINVAL),
+        _ => return Err(Errno::EINVAL),
     }
+    Ok(())
 }

@@ -1,15 +1,14 @@
 //! kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use linux_abi::errno::Errno;
 use linux_abi::siginfo::{SI_TKILL, SigInfo};
 use linux_abi::signal::Signal;
 
 use super::{Args, Context, SyscallError};
-use crate::process::signal::send::signal_from;
-use crate::process::signal::{may_signal, send_to_process, send_to_thread};
+use crate::process::signal::send::{queue_to_process, queue_to_thread, signal_from};
+use crate::process::signal::{may_signal, send_to_process};
 use crate::process::{Pid, Process, tree};
 use crate::scheduler::Thread;
 
@@ -21,39 +20,43 @@ use crate::scheduler::Thread;
 /// - `EPERM`: there is one, and the caller may signal none of them.
 pub(super) fn kill(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (pid, signal) = (args.int(0), signal_argument(args.int(1))?);
-    let targets = match pid {
-        i32::MIN => return Err(Errno::ESRCH),
+    match pid {
+        i32::MIN => Err(Errno::ESRCH),
         -1 => {
             let is_meant = |process: &Arc<Process>| process.pid > 1 && process.pid != cx.process().pid;
-            let others: Vec<_> = tree::all_processes().into_iter().filter(is_meant).collect();
-            signal_each(cx, &others, signal);
             // Whom the caller may not signal does not count as a failure here, and there is always somebody: threads of
             // the kernel's own are processes to Linux.
-            return Ok(0);
+            let _ = signal_each(cx, tree::processes().filter(is_meant), signal);
+            Ok(0)
         }
-        0 => tree::group_members(cx.process().group_id()),
-        group if group < 0 => tree::group_members(-group),
-        pid => tree::find_process(pid).or_else(|| process_of_thread(pid)).into_iter().collect(),
-    };
-    if targets.is_empty() {
-        return Err(Errno::ESRCH);
+        0 => signal_each(cx, tree::members(cx.process().group_id()), signal),
+        group if group < 0 => signal_each(cx, tree::members(-group), signal),
+        pid => signal_each(cx, tree::find_process(pid).or_else(|| process_of_thread(pid)), signal),
     }
-    if signal_each(cx, &targets, signal) { Ok(0) } else { Err(Errno::EPERM) }
 }
 
-/// Signals those of `targets` the caller may signal; answers whether there was one.
-fn signal_each(cx: &Context, targets: &[Arc<Process>], signal: Option<Signal>) -> bool {
+/// Signals those of `targets` the caller may signal.
+///
+/// # Errors
+/// `ESRCH`: there is no target. `EPERM`: the caller may signal none of them.
+fn signal_each(
+    cx: &Context,
+    targets: impl IntoIterator<Item = Arc<Process>>,
+    signal: Option<Signal>,
+) -> Result<usize, Errno> {
     let info = signal.map(|signal| SigInfo::kill(signal, cx.process().pid, cx.credentials().uid.real));
-    let mut has_reached = false;
+    let mut outcome = Err(Errno::ESRCH);
     for target in targets {
-        if may_signal(target, signal) {
-            has_reached = true;
+        if may_signal(&target, signal) {
+            outcome = Ok(0);
             if let Some(info) = info {
-                send_to_process(target, info);
+                send_to_process(&target, info);
             }
+        } else if outcome.is_err() {
+            outcome = Err(Errno::EPERM);
         }
     }
-    has_reached
+    outcome
 }
 
 /// The process of a thread: its id will do for the process's, as on Linux.
@@ -89,14 +92,15 @@ pub(super) fn tgkill(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 /// rt_sigqueueinfo(2): signals a process with a `siginfo_t` of the caller's making.
 ///
 /// # Errors
-/// As kill; `EPERM` also for a `si_code` only the kernel may use towards another process.
+/// As kill; `EPERM` also for a `si_code` only the kernel may use towards another process. `EAGAIN`: the signal is a
+/// real-time one, and too many are pending.
 pub(super) fn rt_sigqueueinfo(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (pid, signal) = (args.int(0), signal_argument(args.int(1))?);
     let info = given_info(cx, args, 2, pid, signal)?;
     let target = tree::find_process(pid).ok_or(Errno::ESRCH)?;
     check_permission(&target, signal)?;
     if signal.is_some() {
-        send_to_process(&target, info);
+        queue_to_process(&target, info)?;
     }
     Ok(0)
 }
@@ -159,7 +163,7 @@ fn signal_thread(
     }
     check_permission(process, signal)?;
     if let Some(info) = info {
-        send_to_thread(&thread, info);
+        queue_to_thread(&thread, info)?;
     }
     Ok(0)
 }

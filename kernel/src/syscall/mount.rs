@@ -10,6 +10,7 @@ use super::args::copy_path;
 use super::place::{Acting, Start};
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{Mount, MountOptions, MountRequest, Path, SuperBlock, find_type, mount as mounts};
+use crate::memory::reserve;
 
 /// Flags that change how a mount propagates.
 const PROPAGATION: MountFlags = MountFlags::MS_SHARED
@@ -22,11 +23,14 @@ const ACCESS_TIMES: MountFlags = MountFlags::MS_NOATIME
     .union(MountFlags::MS_RELATIME)
     .union(MountFlags::MS_STRICTATIME);
 
+/// Memory that a mount takes of the kernel, roughly, with its file system.
+const MOUNT_COST: usize = 8192;
+
 /// mount(2): a new mount, a bind mount, a move, or new options.
 ///
 /// # Errors
 /// - `EPERM`: no `CAP_SYS_ADMIN`. `ENODEV`: no such type. `EINVAL`: bad options or flags. `EBUSY`.
-/// - `ENOTBLK`: the type needs a device, and there is none. Those of the walk; `EFAULT`.
+/// - `ENOTBLK`: the type needs a device, and there is none. Those of the walk; `EFAULT`; `ENOMEM`.
 pub(super) fn mount(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let mut bits = args.u64(3);
     if bits & MS_MGC_MSK == MS_MGC_VAL {
@@ -40,6 +44,7 @@ pub(super) fn mount(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let acting = Acting::of(cx);
     let place = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), &target, true)?);
     cx.credentials().require(CAP_SYS_ADMIN)?;
+    reserve::check(MOUNT_COST)?;
 
     if flags.contains(MountFlags::MS_REMOUNT) {
         return remount(&place, flags, &options);

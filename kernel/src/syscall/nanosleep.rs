@@ -11,6 +11,7 @@ use super::{Args, Context, SyscallError};
 use crate::scheduler::wait;
 use crate::time::clock::Clock;
 use crate::time::cpu_clocks::CpuClock;
+use crate::time::wall_clock;
 
 /// nanosleep(2): sleeps for the time at argument 0; stores what is left at argument 1 when a signal comes.
 ///
@@ -41,6 +42,10 @@ pub(super) fn clock_nanosleep(cx: &Context, args: &Args) -> Result<usize, Syscal
         // It would never wake up.
         Clock::Cpu(name) if name.is_caller() => Err(Errno::EINVAL),
         Clock::Cpu(name) => sleep_for_cpu_time(cx, &name.find()?, time, is_absolute, left_out),
+        _ if is_absolute && clock.is_wall_clock() => {
+            wall_clock::sleep_until(time)?;
+            Ok(0)
+        }
         _ if is_absolute => {
             wait::sleep_interruptible(Some(clock.to_monotonic_ns(time)?))?;
             Ok(0)

@@ -8,6 +8,7 @@ use linux_abi::uio::RwFlags;
 
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{IoFlags, OpenFile};
+use crate::memory::fallible;
 use crate::process::signal::send_to_thread;
 use crate::uio::{Sink, Source, check_user_range, copy_iovecs};
 
@@ -171,7 +172,7 @@ fn copy(
     to_at: Option<u64>,
     count: usize,
 ) -> Result<usize, Errno> {
-    let mut buffer = alloc::vec![0u8; count.min(16 * 1024)];
+    let mut buffer: alloc::vec::Vec<u8> = fallible::zeroed(count.min(16 * 1024))?;
     let mut done = 0;
     while done < count {
         let len = (count - done).min(buffer.len());

@@ -1,12 +1,13 @@
 //! User and group ids: getuid(2), setuid(2), setreuid(2), setresuid(2), setfsuid(2), getgroups(2) and their kin.
 
-use alloc::vec;
+use alloc::vec::Vec;
 
 use linux_abi::cap::CAP_SETGID;
 use linux_abi::errno::Errno;
 use zerocopy::IntoBytes;
 
 use super::{Args, Context, SyscallError};
+use crate::memory::fallible;
 use crate::process::credentials::Ids;
 
 /// Most supplementary groups (`NGROUPS_MAX`).
@@ -132,9 +133,9 @@ pub(super) fn setgroups(cx: &Context, args: &Args) -> Result<usize, SyscallError
     if count > GROUPS_MAX {
         return Err(Errno::EINVAL);
     }
-    let mut groups = vec![0u32; count];
+    let mut groups: Vec<u32> = fallible::zeroed(count)?;
     hal::user::copy_in(groups.as_mut_bytes(), list)?;
-    cx.user().set_credentials(cx.credentials().set_groups(&groups)?);
+    cx.user().set_credentials(cx.credentials().set_groups(groups)?);
     Ok(0)
 }
 

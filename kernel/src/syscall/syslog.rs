@@ -33,7 +33,7 @@ pub(super) fn syslog(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
             Ok(text.len())
         }
         SYSLOG_ACTION_READ_ALL | SYSLOG_ACTION_READ_CLEAR => {
-            let text = klog::tail(room(out, len)?);
+            let text = klog::tail(room(out, len)?)?;
             hal::user::copy_out(out, &text)?;
             if action == SYSLOG_ACTION_READ_CLEAR {
                 klog::clear();

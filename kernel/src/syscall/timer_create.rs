@@ -7,16 +7,20 @@ use linux_abi::time::{
 };
 
 use super::{Args, Context, SyscallError};
+use crate::memory::reserve;
 use crate::process::tree;
 use crate::time::clock::Clock;
 use crate::time::posix_timers::Notification;
 use crate::time::process_timers::Setting;
 
+/// Memory that a timer takes of the kernel, roughly.
+const TIMER_COST: usize = 512;
+
 /// timer_create(2): makes a timer on a clock and stores its id.
 ///
 /// # Errors
 /// - `EINVAL`: no such clock, a bad notification.
-/// - `EAGAIN`: too many timers.
+/// - `EAGAIN`: too many timers. `ENOMEM`.
 /// - `EFAULT`: a bad pointer; no timer has been made.
 pub(super) fn timer_create(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (clock, event_in, id_out) = (args.int(0), args.user_ptr::<Sigevent>(1), args.user_ptr::<i32>(2));
@@ -24,6 +28,7 @@ pub(super) fn timer_create(cx: &Context, args: &Args) -> Result<usize, SyscallEr
     let event = if event_in.is_null() { None } else { Some(event_in.read()?) };
     let fixed = event.map(|event| notification(cx, &event)).transpose()?;
 
+    reserve::check(TIMER_COST)?;
     let timers = &cx.process().timers.posix;
     // Without an event: SIGALRM with the timer's id as its value.
     let default = |id: i32| Notification::Process(Signal::SIGALRM, u64::from(id.cast_unsigned()));
@@ -56,12 +61,12 @@ fn notification(cx: &Context, event: &Sigevent) -> Result<Notification, Errno> {
 /// timer_settime(2): arms or disarms a timer; stores what it was set to if the pointer is not null.
 ///
 /// # Errors
-/// `EINVAL`: no such timer, or not a valid time. `EFAULT`: a bad pointer.
+/// `EINVAL`: no such timer, or not a valid time. `EFAULT`: a bad pointer. `ENOMEM`.
 pub(super) fn timer_settime(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (id, flags) = (args.int(0), args.uint(1));
     let (new_in, old_out) = (args.user_ptr::<Itimerspec>(2), args.user_ptr::<Itimerspec>(3));
     let new = from_user(&new_in.read()?)?;
-    let old = cx.process().timers.posix.set(id, new, flags & TIMER_ABSTIME != 0)?;
+    let old = cx.process().timers.posix.set(cx.process(), id, new, flags & TIMER_ABSTIME != 0)?;
     if !old_out.is_null() {
         old_out.write(&to_user(old))?;
     }

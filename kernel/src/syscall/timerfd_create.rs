@@ -8,7 +8,7 @@ use linux_abi::time::{
 };
 
 use super::{Args, Context, SyscallError};
-use crate::fs::timerfd::TimerFd;
+use crate::fs::timerfd::{Request, TimerFd};
 use crate::fs::vfs::OpenFile;
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::time::clock::Clock;
@@ -38,6 +38,7 @@ pub(super) fn timerfd_create(cx: &Context, args: &Args) -> Result<usize, Syscall
 ///
 /// # Errors
 /// `EBADF`: no descriptor. `EINVAL`: no timer, an unknown flag, not a valid time. `EFAULT`: a bad pointer.
+/// `ECANCELED`: the clock has been set meanwhile. `ENOMEM`.
 pub(super) fn timerfd_settime(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (fd, flags) = (args.fd(0), args.uint(1));
     let (new_in, old_out) = (args.user_ptr::<Itimerspec>(2), args.user_ptr::<Itimerspec>(3));
@@ -45,12 +46,14 @@ pub(super) fn timerfd_settime(cx: &Context, args: &Args) -> Result<usize, Syscal
         return Err(Errno::EINVAL);
     }
     let new = new_in.read()?;
-    let new = Setting {
+    let setting = Setting {
         left_ns: new.it_value.to_ns().ok_or(Errno::EINVAL)?,
         interval_ns: new.it_interval.to_ns().ok_or(Errno::EINVAL)?,
     };
+    let is_absolute = flags & TFD_TIMER_ABSTIME != 0;
+    let request = Request { setting, is_absolute, is_cancellable: flags & TFD_TIMER_CANCEL_ON_SET != 0 };
     let file = cx.files().get(fd)?;
-    let old = file.file().as_timer().ok_or(Errno::EINVAL)?.set(new, flags & TFD_TIMER_ABSTIME != 0)?;
+    let old = file.file().as_timer().ok_or(Errno::EINVAL)?.set(&request)?;
     if !old_out.is_null() {
         old_out.write(&to_user(old))?;
     }

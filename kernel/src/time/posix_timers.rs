@@ -1,10 +1,11 @@
 //! POSIX timers of a process (timer_create(2)).
 
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use hal::sync::SpinLock;
 use hal::time::now_ns;
-use hashbrown::HashMap;
 use linux_abi::errno::Errno;
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SigVal, Signal};
@@ -13,8 +14,9 @@ use super::clock::Clock;
 use super::cpu_clocks::{CpuClock, WeakCpuClock};
 use super::process_timers::{Setting, next_period};
 use super::timer::Timer;
+use super::wall_clock::{self, Watcher};
 use crate::lock_order;
-use crate::process::signal::{send_to_process, send_to_thread};
+use crate::process::signal::send::{send_expiry_to_process, send_expiry_to_thread};
 use crate::process::{Process, tree};
 
 /// Timers a process may have (Linux counts them against `RLIMIT_SIGPENDING`).
@@ -44,25 +46,30 @@ struct PosixTimer {
     notification: Notification,
     /// When it fires, on the monotonic clock or on its clock of CPU time; 0 while disarmed.
     at_ns: u64,
+    /// The offset of the wall clock by which `at_ns` stands for a time on it, if it does.
+    wall_offset_ns: Option<u64>,
     interval_ns: u64,
-    /// Expiries that the last signal stood for beside its own.
+    /// Expiries that the signal taken last stood for beside its own.
     overrun: i32,
 }
 
 #[derive(Default)]
 struct State {
-    timers: Option<HashMap<i32, PosixTimer>>,
+    timers: BTreeMap<i32, PosixTimer>,
     last_id: i32,
 }
 
 /// The POSIX timers of a process.
 pub struct PosixTimers {
     state: SpinLock<State>,
+    /// Whether the process is told when the wall clock is set.
+    is_watching: AtomicBool,
 }
 
 impl PosixTimers {
     pub(super) fn new() -> Self {
-        Self { state: SpinLock::new(lock_order::POSIX_TIMERS, State::default()) }
+        let state = SpinLock::new(lock_order::POSIX_TIMERS, State::default());
+        Self { state, is_watching: AtomicBool::new(false) }
     }
 
     /// Makes a disarmed timer of `process`, whose timers these are, and answers its id. `notification` is told the id.
@@ -78,12 +85,11 @@ impl PosixTimers {
     ) -> Result<i32, Errno> {
         let cpu_clock = if let Clock::Cpu(name) = clock { Some(name.find()?) } else { None };
         let mut state = self.state.lock();
-        let taken = state.timers.as_ref().map_or(0, HashMap::len);
-        if taken >= MAX_TIMERS {
+        if state.timers.len() >= MAX_TIMERS {
             return Err(Errno::EAGAIN);
         }
         let mut id = state.last_id;
-        while state.timers.as_ref().is_some_and(|timers| timers.contains_key(&id)) {
+        while state.timers.contains_key(&id) {
             id = id.wrapping_add(1) & i32::MAX;
         }
         state.last_id = id.wrapping_add(1) & i32::MAX;
@@ -91,9 +97,15 @@ impl PosixTimers {
             Some(clock) => Source::Cpu(clock.downgrade()),
             None => Source::Real(clock, expiry_timer(Arc::downgrade(process), id)),
         };
-        let fresh =
-            PosixTimer { source, notification: notification(id), at_ns: 0, interval_ns: 0, overrun: 0 };
-        state.timers.get_or_insert_default().insert(id, fresh);
+        let fresh = PosixTimer {
+            source,
+            notification: notification(id),
+            at_ns: 0,
+            wall_offset_ns: None,
+            interval_ns: 0,
+            overrun: 0,
+        };
+        state.timers.insert(id, fresh);
         drop(state);
         if let Some(clock) = cpu_clock {
             clock.process.timers.cpu_watch.add_timer(Arc::downgrade(process), id);
@@ -101,16 +113,33 @@ impl PosixTimers {
         Ok(id)
     }
 
-    /// Sets a timer; `is_absolute` makes `left_ns` a time on the timer's clock. Answers what it was set to.
+    /// Sets a timer of `process`, whose timers these are; `is_absolute` makes `left_ns` a time on the timer's clock.
+    /// Answers what it was set to.
     ///
     /// # Errors
-    /// `EINVAL`: no such timer.
-    pub fn set(&self, id: i32, new: Setting, is_absolute: bool) -> Result<Setting, Errno> {
+    /// `EINVAL`: no such timer. `ENOMEM`.
+    pub fn set(
+        &self,
+        process: &Arc<Process>,
+        id: i32,
+        new: Setting,
+        is_absolute: bool,
+    ) -> Result<Setting, Errno> {
         let (now_ns, cpu_clock) = self.look_at_clock(id)?;
+        if is_absolute && !self.is_watching.swap(true, Ordering::Relaxed) {
+            let watcher: Weak<Process> = Arc::downgrade(process);
+            wall_clock::watch(watcher).inspect_err(|_| self.is_watching.store(false, Ordering::Relaxed))?;
+        }
         let old = self.with(id, |timer| {
             let old = timer.setting(now_ns);
             timer.interval_ns = new.interval_ns;
             timer.overrun = 0;
+            timer.wall_offset_ns = match &timer.source {
+                Source::Real(clock, _) if is_absolute && clock.is_wall_clock() => {
+                    Some(wall_clock::offset_ns())
+                }
+                _ => None,
+            };
             timer.at_ns = match (new.left_ns, is_absolute, &timer.source) {
                 (0, ..) => 0,
                 (at_ns, true, Source::Real(clock, _)) => clock.to_monotonic_ns(at_ns)?.max(1),
@@ -135,7 +164,7 @@ impl PosixTimers {
         self.with(id, |timer| Ok(timer.setting(now_ns)))
     }
 
-    /// How many expiries the last signal stood for beside its own.
+    /// How many expiries the signal taken last stood for beside its own.
     ///
     /// # Errors
     /// `EINVAL`: no such timer.
@@ -143,27 +172,48 @@ impl PosixTimers {
         self.with(id, |timer| Ok(timer.overrun))
     }
 
+    /// Moves the timers that are set to a time on the wall clock, which has been set.
+    fn follow_wall_clock(&self) {
+        for timer in self.state.lock().timers.values_mut() {
+            if let (Some(offset_ns), at_ns @ 1..) = (&mut timer.wall_offset_ns, timer.at_ns) {
+                timer.at_ns = wall_clock::follow(at_ns, offset_ns);
+                timer.arm();
+            }
+        }
+    }
+
+    /// Takes note that a signal has been taken, which may be that of a timer.
+    pub fn note_taken(&self, info: &SigInfo) {
+        if let Some(id) = info.timer_id() {
+            // The timer may have been deleted since.
+            let _ = self.with(id, |timer| {
+                timer.overrun = info.overrun();
+                Ok(())
+            });
+        }
+    }
+
     /// Deletes a timer of `process`, whose timers these are.
     ///
     /// # Errors
     /// `EINVAL`: no such timer.
     pub fn delete(&self, process: &Process, id: i32) -> Result<(), Errno> {
-        let timer = self.state.lock().timers.as_mut().and_then(|timers| timers.remove(&id));
+        let timer = self.state.lock().timers.remove(&id);
         timer.ok_or(Errno::EINVAL)?.forget(process, id);
         Ok(())
     }
 
     /// Deletes all timers of `process`, whose timers these are (execve, exit).
     pub fn clear(&self, process: &Process) {
-        let timers = self.state.lock().timers.take();
-        for (id, timer) in timers.into_iter().flatten() {
+        let timers = core::mem::take(&mut self.state.lock().timers);
+        for (id, timer) in timers {
             timer.forget(process, id);
         }
     }
 
     fn with<R>(&self, id: i32, f: impl FnOnce(&mut PosixTimer) -> Result<R, Errno>) -> Result<R, Errno> {
         let mut state = self.state.lock();
-        let timer = state.timers.as_mut().and_then(|timers| timers.get_mut(&id)).ok_or(Errno::EINVAL)?;
+        let timer = state.timers.get_mut(&id).ok_or(Errno::EINVAL)?;
         f(timer)
     }
 
@@ -190,25 +240,30 @@ impl PosixTimers {
             let next = next_period(timer.at_ns, timer.interval_ns, now_ns);
             let (at_ns, missed) = next.unwrap_or((0, 0));
             timer.at_ns = at_ns;
-            timer.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
             if at_ns != 0 {
                 timer.arm();
             }
-            Ok((at_ns != 0, Some((timer.notification, timer.overrun))))
+            Ok((at_ns != 0, Some((timer.notification, i32::try_from(missed).unwrap_or(i32::MAX)))))
         });
         let Ok((is_armed, due)) = due else { return false };
         match due {
             None | Some((Notification::None, _)) => {}
             Some((Notification::Process(signal, value), overrun)) => {
-                send_to_process(process, SigInfo::timer(signal, id, overrun, value));
+                send_expiry_to_process(process, SigInfo::timer(signal, id, overrun, value));
             }
             Some((Notification::Thread(tid, signal, value), overrun)) => {
                 if let Some(thread) = tree::find_thread(tid) {
-                    send_to_thread(&thread, SigInfo::timer(signal, id, overrun, value));
+                    send_expiry_to_thread(&thread, SigInfo::timer(signal, id, overrun, value));
                 }
             }
         }
         is_armed
+    }
+}
+
+impl Watcher for Process {
+    fn clock_was_set(&self) {
+        self.timers.posix.follow_wall_clock();
     }
 }
 

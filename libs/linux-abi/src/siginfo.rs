@@ -184,6 +184,21 @@ impl SigInfo {
         info
     }
 
+    /// Returns the POSIX timer whose record this is.
+    pub fn timer_id(&self) -> Option<i32> {
+        (self.si_code == SI_TIMER).then_some(self.fields[0])
+    }
+
+    /// Returns how many times more than was delivered the timer fired.
+    pub const fn overrun(&self) -> i32 {
+        self.fields[1]
+    }
+
+    /// Changes how many times more than was delivered the timer fired.
+    pub const fn set_overrun(&mut self, overrun: i32) {
+        self.fields[1] = overrun;
+    }
+
     /// Builds the record of I/O on descriptor `fd`: `code` is `POLL_*`, `band` the poll events.
     pub fn poll(signal: Signal, code: i32, band: i64, fd: i32) -> Self {
         let mut info = Self::new(signal, code);

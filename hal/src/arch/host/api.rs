@@ -59,6 +59,12 @@ pub enum Outcome {
     Panic(String),
 }
 
+/// Counts an allocation other than a claim of a frame against the limit of
+/// [`Machine::fail_allocations_after`]; tells whether it may succeed.
+pub fn take_allocation() -> bool {
+    memory::may_claim()
+}
+
 /// A simulated machine. A thread that has built none gets a small one at first need.
 #[derive(Clone, Copy)]
 pub struct Machine(pub(super) &'static Inner);
@@ -110,9 +116,22 @@ impl Machine {
         }
     }
 
-    /// Lets the next `n` claims of frames succeed and all later ones fail with `OutOfMemory`.
+    /// Lets the next `n` allocations succeed and all later ones fail with `OutOfMemory`: claims of frames, and what is
+    /// counted by [`take_allocation`].
     pub fn fail_allocations_after(self, n: u64) {
+        self.0.fails_once.store(false, Ordering::SeqCst);
         self.0.claims_left.store(n, Ordering::SeqCst);
+    }
+
+    /// Lets the next `n` allocations succeed, the one after them fail, and all later ones succeed.
+    pub fn fail_one_allocation_after(self, n: u64) {
+        self.0.fails_once.store(true, Ordering::SeqCst);
+        self.0.claims_left.store(n, Ordering::SeqCst);
+    }
+
+    /// Tells whether the failure of [`fail_one_allocation_after`](Self::fail_one_allocation_after) is yet to come.
+    pub fn is_failure_to_come(self) -> bool {
+        self.0.claims_left.load(Ordering::SeqCst) != NONE
     }
 
     /// Lifts the limit of [`fail_allocations_after`](Self::fail_allocations_after).

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub(super) top: AtomicU32,
     /// Claims of frames that still succeed; `NONE` is no limit.
     pub(super) claims_left: AtomicU64,
+    /// Whether the limit is lifted once it has made a claim fail.
+    pub(super) fails_once: AtomicBool,
     pub(super) cpus: Box<[Cpu]>,
     pub(super) clock_ns: AtomicU64,
     pub(super) wall_clock_ns: u64,
@@ -121,6 +123,7 @@ impl Inner {
             frames: (0..n_frames).map(|_| FrameState::default()).collect(),
             top: AtomicU32::new(n_frames as u32),
             claims_left: AtomicU64::new(NONE),
+            fails_once: AtomicBool::new(false),
             cpus: (0..cpus).map(|_| Cpu::new()).collect(),
             clock_ns: AtomicU64::new(1_000_000),
             wall_clock_ns,

@@ -132,7 +132,7 @@ pub fn detach(jobs: &JobControl) -> Result<(), Errno> {
     let foreground = jobs.foreground();
     drop(tree::clear_terminal(process.session_id()));
     jobs.release();
-    for member in tree::group_members(foreground) {
+    for member in tree::members(foreground) {
         send_kernel_signal(&member, Signal::SIGHUP);
         send_kernel_signal(&member, Signal::SIGCONT);
     }

@@ -81,7 +81,7 @@ impl Subject {
     /// A thread of the process.
     fn thread_of(&self, tid: Pid) -> Option<Self> {
         let subject = Self { process: self.process.clone(), tid, in_task: true };
-        let exists = self.process.threads().iter().any(|thread| thread.tid() == tid);
+        let exists = self.process.find_thread(|thread| thread.tid() == tid).is_some();
         (exists || subject.is_process() && subject.check().is_ok()).then_some(subject)
     }
 
@@ -98,12 +98,13 @@ impl Subject {
 
     /// The thread, while it lives.
     pub(super) fn thread(&self) -> Option<Arc<Thread>> {
-        self.process.threads().into_iter().find(|thread| thread.tid() == self.tid)
+        self.process.find_thread(|thread| thread.tid() == self.tid)
     }
 
     /// The number of threads; the first one counts as long as the process is there.
     pub(super) fn thread_count(&self) -> usize {
-        self.process.thread_ids().len()
+        let has_leader = self.process.leader().is_some();
+        self.process.thread_count() + usize::from(!has_leader)
     }
 
     /// Runs `f` on the address space, while there is one.
@@ -313,15 +314,16 @@ impl Tasks {
     }
 
     /// The ids of the threads; the first one is there as long as the process is.
-    fn ids(&self) -> Vec<Pid> {
-        if self.subject.check().is_ok() { self.subject.process.thread_ids() } else { Vec::new() }
+    fn ids(&self) -> Result<Vec<Pid>, Errno> {
+        if self.subject.check().is_ok() { self.subject.process.thread_ids() } else { Ok(Vec::new()) }
     }
 }
 
 impl Inode for Tasks {
     fn metadata(&self) -> Metadata {
         let mut metadata = self.common.metadata();
-        metadata.link_count = 2 + self.ids().len() as u32;
+        let is_there = self.subject.check().is_ok();
+        metadata.link_count = 2 + if is_there { self.subject.thread_count() as u32 } else { 0 };
         metadata
     }
 
@@ -338,7 +340,7 @@ impl Inode for Tasks {
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
         self.subject.check().map_err(|_| Errno::ENOENT)?;
         // The position of an entry is its id, so that it stays valid while threads come and go.
-        let _ = report_ids(&self.ids(), from, FIRST_ENTRY, true, sink);
+        let _ = report_ids(self.ids()?, from, FIRST_ENTRY, true, sink);
         Ok(())
     }
 
@@ -358,13 +360,13 @@ impl Inode for Tasks {
 /// Reports directories named by ids, ascending; an entry's position is `base` plus its id. `in_task`: those of threads in
 /// their process's directory.
 pub(super) fn report_ids(
-    ids: &[Pid],
+    ids: impl IntoIterator<Item = Pid>,
     from: u64,
     base: u64,
     in_task: bool,
     sink: &mut DirectorySink<'_>,
 ) -> ControlFlow<()> {
-    for &id in ids {
+    for id in ids {
         let position = base + id as u64;
         if position < from {
             continue;

@@ -1,7 +1,6 @@
 //! The root of procfs: files about the system, and a directory for each process.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use hal::sync::Once;
 use linux_abi::errno::Errno;
@@ -71,9 +70,13 @@ impl Inode for Root {
         if self.system.report(from, sink).is_break() {
             return Ok(());
         }
-        let pids: Vec<Pid> = tree::all_processes().iter().map(|process| process.pid).collect();
+        let base = self.first_process_position();
+        // The position of an entry is that of the first with its id added.
+        let first = Pid::try_from(from.saturating_sub(base)).unwrap_or(Pid::MAX);
+        let next = |last: Pid| tree::next_process(last).map(|process| process.pid);
+        let pids = core::iter::successors(next(first.saturating_sub(1)), |&last| next(last));
         // Whether the reader wants more does not matter at the end of the directory.
-        let _ = report_ids(&pids, from, self.first_process_position(), false, sink);
+        let _ = report_ids(pids, from, base, false, sink);
         Ok(())
     }
 

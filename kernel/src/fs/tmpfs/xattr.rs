@@ -8,7 +8,7 @@ use linux_abi::xattr::{
     XATTR_CREATE, XATTR_REPLACE, XATTR_SECURITY_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX,
 };
 
-use crate::memory::reserve;
+use crate::memory::fallible;
 
 /// Bytes that names and values of one inode take at most.
 const MAX_TOTAL: usize = 128 * 1024;
@@ -28,7 +28,8 @@ impl ExtendedAttributes {
 
     pub(super) fn get(&self, name: &[u8]) -> Result<Box<[u8]>, Errno> {
         check_name_space(name)?;
-        self.list.iter().find(|known| *known.0 == *name).map(|known| known.1.clone()).ok_or(Errno::ENODATA)
+        let known = self.list.iter().find(|known| *known.0 == *name).ok_or(Errno::ENODATA)?;
+        fallible::boxed(&known.1)
     }
 
     pub(super) fn set(&mut self, name: &[u8], value: Option<&[u8]>, flags: u32) -> Result<(), Errno> {
@@ -41,11 +42,11 @@ impl ExtendedAttributes {
             (Some(index), None) => _ = self.list.remove(index),
             (Some(index), Some(value)) => {
                 self.check_room(value.len().saturating_sub(self.list[index].1.len()))?;
-                self.list[index].1 = value.into();
+                self.list[index].1 = fallible::boxed(value)?;
             }
             (None, Some(value)) => {
                 self.check_room(name.len() + value.len())?;
-                self.list.push((name.into(), value.into()));
+                fallible::push(&mut self.list, (fallible::boxed(name)?, fallible::boxed(value)?))?;
             }
         }
         Ok(())
@@ -57,10 +58,7 @@ impl ExtendedAttributes {
 
     fn check_room(&self, more: usize) -> Result<(), Errno> {
         let total: usize = self.list.iter().map(|known| known.0.len() + known.1.len()).sum();
-        if total + more > MAX_TOTAL {
-            return Err(Errno::ENOSPC);
-        }
-        reserve::check(more)
+        if total + more > MAX_TOTAL { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 }
 

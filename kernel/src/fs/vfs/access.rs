@@ -210,7 +210,13 @@ mod tests {
     use crate::fs::vfs::FileType;
 
     fn user(id: u32) -> Credentials {
-        Credentials::root().set_resgid([Some(id); 3]).unwrap().set_groups(&[]).unwrap().set_uid(id).unwrap()
+        Credentials::root()
+            .set_resgid([Some(id); 3])
+            .unwrap()
+            .set_groups(alloc::vec::Vec::new())
+            .unwrap()
+            .set_uid(id)
+            .unwrap()
     }
 
     fn file(kind: FileType, permissions: u32, uid: u32, gid: u32) -> Ownership {
@@ -228,7 +234,7 @@ mod tests {
 
     #[test]
     fn supplementary_groups_count() {
-        let who = Credentials::root().set_groups(&[7, 5]).unwrap().set_uid(1).unwrap();
+        let who = Credentials::root().set_groups(alloc::vec![7, 5]).unwrap().set_uid(1).unwrap();
         let f = file(FileType::Regular, 0o040, 2, 7);
         assert_eq!(check(f, &who, MAY_READ), Ok(()));
         assert_eq!(check(f, &user(1), MAY_READ), Err(Errno::EACCES));
@@ -278,7 +284,7 @@ mod tests {
         assert_eq!(change_owner(f, &user(1), None, Some(5), &mut changes), Err(Errno::EPERM));
         assert_eq!(change_owner(f, &user(1), Some(1), Some(1), &mut changes), Ok(()));
         assert_eq!(change_owner(f, &user(2), Some(1), None, &mut changes), Err(Errno::EPERM));
-        let group = Credentials::root().set_groups(&[9]).unwrap().set_uid(1).unwrap();
+        let group = Credentials::root().set_groups(alloc::vec![9]).unwrap().set_uid(1).unwrap();
         assert_eq!(change_owner(f, &group, None, Some(9), &mut changes), Ok(()));
         let mut changes = AttributeChanges::default();
         let dir = file(FileType::Directory, 0o2755, 1, 1);

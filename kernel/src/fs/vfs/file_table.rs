@@ -15,9 +15,13 @@ use linux_abi::limits::NR_OPEN_MAX;
 
 use super::OpenFile;
 use crate::lock_order;
+use crate::memory::{fallible, reserve};
 
 /// Descriptors in a word of the bitmaps.
 const WORD: usize = u64::BITS as usize;
+
+/// Memory that what a descriptor leads to takes of the kernel, roughly.
+const FILE_COST: usize = 1024;
 
 /// A descriptor table; shared by threads (`CLONE_FILES`).
 pub struct FileTable {
@@ -250,6 +254,7 @@ impl Slots {
         if fd as u64 >= limit.min(NR_OPEN_MAX) {
             return Err(Errno::EMFILE);
         }
+        reserve::check(FILE_COST)?;
         self.grow(fd + 1)?;
         self.mark_used(fd, close_on_exec);
         if start <= self.lowest_free {
@@ -279,14 +284,10 @@ impl Slots {
             return Ok(());
         }
         let words = len.div_ceil(WORD).max(self.used.len() * 2).min((NR_OPEN_MAX as usize).div_ceil(WORD));
-        let new_len = words * WORD;
-        self.files.try_reserve_exact(new_len - self.files.len()).map_err(|_| Errno::ENOMEM)?;
-        self.used.try_reserve_exact(words - self.used.len()).map_err(|_| Errno::ENOMEM)?;
-        self.close_on_exec.try_reserve_exact(words - self.close_on_exec.len()).map_err(|_| Errno::ENOMEM)?;
-        self.files.resize_with(new_len, || None);
-        self.used.resize(words, 0);
-        self.close_on_exec.resize(words, 0);
-        Ok(())
+        // The bitmaps first: what is longer than `files` is of no consequence.
+        fallible::grow_to(&mut self.used, words, || 0)?;
+        fallible::grow_to(&mut self.close_on_exec, words, || 0)?;
+        fallible::grow_to(&mut self.files, words * WORD, || None)
     }
 
     fn is_used(&self, fd: usize) -> bool {

@@ -5,9 +5,11 @@
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayVec;
 use hal::PAGE_SIZE;
 use linux_abi::auxv;
 use linux_abi::errno::Errno;
+use zerocopy::IntoBytes;
 
 use super::loader::Loaded;
 use super::{Strings, vdso};
@@ -48,10 +50,8 @@ pub(super) fn build(space: &AddressSpace, limit: u64, contents: &Contents<'_>) -
     let mut strings = Downward { space, at: top - 8 };
     let execfn = strings.put_string(path)?;
     let environment_end = strings.at;
-    let env_pointers = strings.put_strings(environment)?;
-    let environment_start = strings.at;
-    let arg_pointers = strings.put_strings(arguments)?;
-    let arguments_start = strings.at;
+    let environment_start = strings.put_strings(environment)?;
+    let arguments_start = strings.put_strings(arguments)?;
     let platform = strings.put_string(b"x86_64")?;
     strings.at &= !15;
     let random_bytes = strings.put(&random::bytes::<16>())?;
@@ -84,16 +84,16 @@ pub(super) fn build(space: &AddressSpace, limit: u64, contents: &Contents<'_>) -
     let auxv: Vec<u8> =
         pairs.iter().flat_map(|&(key, value)| [key, value]).flat_map(u64::to_ne_bytes).collect();
 
-    let mut words: Vec<u64> = Vec::with_capacity(arg_pointers.len() + env_pointers.len() + 3);
-    words.push(arguments.len() as u64);
-    words.extend(arg_pointers.iter().map(|&pointer| pointer as u64));
-    words.push(0);
-    words.extend(env_pointers.iter().map(|&pointer| pointer as u64));
-    words.push(0);
-    let mut table: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    table.extend_from_slice(&auxv);
-    let stack_pointer = (strings.at - table.len()) & !15;
-    space.write_remote(stack_pointer, &table)?;
+    let word_count = 1 + arguments.len() + 1 + environment.len() + 1;
+    let table_len = word_count * size_of::<u64>() + auxv.len();
+    let stack_pointer = strings.at.checked_sub(table_len).ok_or(Errno::E2BIG)? & !15;
+    let mut table = Upward::new(space, stack_pointer);
+    table.put_all([arguments.len() as u64])?;
+    table.put_all(arguments.offsets().map(|offset| (arguments_start + offset) as u64))?;
+    table.put_all([0])?;
+    table.put_all(environment.offsets().map(|offset| (environment_start + offset) as u64))?;
+    table.put_all([0])?;
+    table.finish(&auxv)?;
     Ok(Start {
         stack_pointer,
         arguments: (arguments_start, environment_start),
@@ -121,19 +121,55 @@ impl Downward<'_> {
         self.put(string)
     }
 
-    /// Puts the strings so that the first has the lowest address, one after another, in as few writes as it takes.
-    fn put_strings(&mut self, strings: &Strings) -> Result<Vec<usize>, Errno> {
-        let mut block = Vec::with_capacity(strings.iter().map(|string| string.len() + 1).sum());
-        for string in strings {
-            block.extend_from_slice(string);
-            block.push(0);
+    /// Puts the strings so that the first has the lowest address, one after another; returns where that is.
+    fn put_strings(&mut self, strings: &Strings) -> Result<usize, Errno> {
+        let start = self.at.checked_sub(strings.byte_len()).ok_or(Errno::E2BIG)?;
+        let mut at = start;
+        for slice in strings.slices() {
+            self.space.write_remote(at, slice)?;
+            at += slice.len();
         }
-        let mut at = self.put(&block)?;
-        let mut pointers = Vec::with_capacity(strings.len());
-        for string in strings {
-            pointers.push(at);
-            at += string.len() + 1;
+        self.at = start;
+        Ok(start)
+    }
+}
+
+/// Words written above each other, several at a time.
+const WORDS_AT_A_TIME: usize = 64;
+
+/// Writes a table into a stack that is not in use yet.
+struct Upward<'a> {
+    space: &'a AddressSpace,
+    at: usize,
+    words: ArrayVec<u64, WORDS_AT_A_TIME>,
+}
+
+impl<'a> Upward<'a> {
+    fn new(space: &'a AddressSpace, at: usize) -> Self {
+        Self { space, at, words: ArrayVec::new() }
+    }
+
+    fn put_all(&mut self, words: impl IntoIterator<Item = u64>) -> Result<(), Errno> {
+        for word in words {
+            if self.words.is_full() {
+                self.flush()?;
+            }
+            self.words.push(word);
         }
-        Ok(pointers)
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        let bytes = self.words.as_bytes();
+        self.space.write_remote(self.at, bytes)?;
+        self.at += bytes.len();
+        self.words.clear();
+        Ok(())
+    }
+
+    /// Puts what belongs above the words.
+    fn finish(mut self, bytes: &[u8]) -> Result<(), Errno> {
+        self.flush()?;
+        self.space.write_remote(self.at, bytes)
     }
 }

@@ -90,6 +90,7 @@ fn next_signal(thread: &Thread, user: &UserThread) -> Next {
             return Next::None;
         };
         drop(own);
+        user.process.timers.posix.note_taken(&info);
         let action = *shared.actions.get(signal);
         match action.handler {
             SIG_IGN => {}
@@ -138,9 +139,7 @@ fn stop(process: &Process, signal: Signal) -> bool {
     shared.stop_report = Some(signal);
     shared.continue_report = false;
     drop(shared);
-    for thread in process.threads() {
-        send::interrupt(&thread);
-    }
+    process.for_each_thread(send::interrupt);
     true
 }
 

@@ -10,6 +10,7 @@ use linux_abi::siginfo::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_
 use linux_abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigSet, Signal};
 use linux_abi::wait::{self, Status};
 
+use super::pending::PendingSignals;
 use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
 use crate::process::{Pid, Process, Times, exit};
@@ -31,35 +32,92 @@ pub fn may_signal(target: &Process, signal: Option<Signal>) -> bool {
 
 /// Sends a signal to a process as a whole.
 pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
-    let Some(signal) = info.signal() else { return };
-    let limit = process.limit(RLIMIT_SIGPENDING) as usize;
+    // A signal without its details is a signal.
+    let _ = queue_to_process(process, info);
+}
+
+/// Sends a signal to a process as a whole, for its details.
+///
+/// # Errors
+/// `EAGAIN`: the details of a real-time signal cannot be kept; it is not sent.
+pub fn queue_to_process(process: &Arc<Process>, info: SigInfo) -> Result<(), Errno> {
+    let limit = pending_limit(process);
+    to_process(process, info, |pending| pending.push(info, limit))
+}
+
+/// Sends the signal of a POSIX timer to a process as a whole.
+pub fn send_expiry_to_process(process: &Arc<Process>, info: SigInfo) {
+    // It is never refused.
+    let _ = to_process(process, info, |pending| {
+        pending.push_expiry(info);
+        Ok(())
+    });
+}
+
+fn to_process(
+    process: &Arc<Process>,
+    info: SigInfo,
+    push: impl FnOnce(&mut PendingSignals) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let Some(signal) = info.signal() else { return Ok(()) };
     let mut shared = process.signals.lock();
     let continued = prepare(process, &mut shared, signal);
     let receiver = choose_receiver(process, signal);
     let is_blocked = receiver.as_ref().is_none_or(|thread| blocks(thread, signal));
     let effect = effect_of(process, &shared, signal, is_blocked);
-    if effect != Effect::None {
-        shared.pending.push(info, limit);
-    }
+    let outcome = if effect == Effect::None { Ok(()) } else { push(&mut shared.pending) };
+    let effect = if outcome.is_ok() { effect } else { Effect::None };
     drop(shared);
     take_effect(process, receiver.as_ref(), signal, effect, continued);
+    outcome
 }
 
 /// Sends a signal to one thread.
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
-    let (Some(user), Some(signal)) = (thread.user.as_ref(), info.signal()) else { return };
+    // A signal without its details is a signal.
+    let _ = queue_to_thread(thread, info);
+}
+
+/// Sends a signal to one thread, for its details.
+///
+/// # Errors
+/// `EAGAIN`: the details of a real-time signal cannot be kept; it is not sent.
+pub fn queue_to_thread(thread: &Arc<Thread>, info: SigInfo) -> Result<(), Errno> {
+    let Some(user) = thread.user.as_ref() else { return Ok(()) };
+    let limit = pending_limit(&user.process);
+    to_thread(thread, info, |pending| pending.push(info, limit))
+}
+
+/// Sends the signal of a POSIX timer to one thread.
+pub fn send_expiry_to_thread(thread: &Arc<Thread>, info: SigInfo) {
+    // It is never refused.
+    let _ = to_thread(thread, info, |pending| {
+        pending.push_expiry(info);
+        Ok(())
+    });
+}
+
+fn pending_limit(process: &Process) -> usize {
+    usize::try_from(process.limit(RLIMIT_SIGPENDING)).unwrap_or(usize::MAX)
+}
+
+fn to_thread(
+    thread: &Arc<Thread>,
+    info: SigInfo,
+    push: impl FnOnce(&mut PendingSignals) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let (Some(user), Some(signal)) = (thread.user.as_ref(), info.signal()) else { return Ok(()) };
     let process = &user.process;
-    let limit = process.limit(RLIMIT_SIGPENDING) as usize;
     let mut shared = process.signals.lock();
     let continued = prepare(process, &mut shared, signal);
     let mut own = user.signals.lock();
     let effect = effect_of(process, &shared, signal, own.blocked.contains(signal));
-    if effect != Effect::None {
-        own.pending.push(info, limit);
-    }
+    let outcome = if effect == Effect::None { Ok(()) } else { push(&mut own.pending) };
+    let effect = if outcome.is_ok() { effect } else { Effect::None };
     drop(own);
     drop(shared);
     take_effect(process, Some(thread), signal, effect, continued);
+    outcome
 }
 
 /// What becomes of a signal when it is sent.
@@ -116,11 +174,7 @@ fn take_effect(
 
 /// Sends a signal to every member of a process group; answers how many there were.
 pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
-    let members = tree::group_members(group);
-    for process in &members {
-        send_to_process(process, info);
-    }
-    members.len()
+    tree::members(group).inspect(|process| send_to_process(process, info)).count()
 }
 
 /// Sends a signal that the kernel itself causes (hang-up, job control, timers without details).
@@ -138,7 +192,8 @@ pub fn force_fault(thread: &Arc<Thread>, info: SigInfo) {
         shared.actions.reset(signal);
         own.blocked.remove(signal);
     }
-    own.pending.push(info, usize::MAX);
+    // A fault is a standard signal: it is never refused.
+    let _ = own.pending.push(info, usize::MAX);
     drop(own);
     drop(shared);
     interrupt(thread);
@@ -223,17 +278,16 @@ fn prepare(process: &Process, shared: &mut SharedSignals, signal: Signal) -> boo
 /// Drops pending signals of a process and of each of its threads. Under the lock of `shared`.
 pub fn remove_pending(process: &Process, shared: &mut SharedSignals, signals: SigSet) {
     shared.pending.remove(signals);
-    for thread in process.threads() {
+    process.for_each_thread(|thread| {
         if let Some(user) = thread.user.as_ref() {
             user.signals.lock().pending.remove(signals);
         }
-    }
+    });
 }
 
 /// A thread that takes `signal`: the first that does not block it, else the first.
 fn choose_receiver(process: &Process, signal: Signal) -> Option<Arc<Thread>> {
-    let threads = process.threads();
-    threads.iter().find(|thread| !blocks(thread, signal)).or_else(|| threads.first()).cloned()
+    process.find_thread(|thread| !blocks(thread, signal)).or_else(|| process.find_thread(|_| true))
 }
 
 fn blocks(thread: &Thread, signal: Signal) -> bool {

@@ -1,20 +1,20 @@
 //! Which thread carries which id.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use hal::sync::SpinLock;
-use hashbrown::HashMap;
 use linux_abi::errno::Errno;
 
 use super::thread::{Thread, ThreadId};
 use crate::lock_order;
 
 hal::machine_static! {
-    static THREADS: SpinLock<Registry> = SpinLock::new(lock_order::THREADS, Registry { threads: None, last: 0 });
+    static THREADS: SpinLock<Registry> = SpinLock::new(lock_order::THREADS, Registry { threads: BTreeMap::new(), last: 0 });
 }
 
 struct Registry {
-    threads: Option<HashMap<ThreadId, Arc<Thread>>>,
+    threads: BTreeMap<ThreadId, Arc<Thread>>,
     last: i32,
 }
 
@@ -30,16 +30,16 @@ pub(crate) fn allocate_id() -> Result<ThreadId, Errno> {
 
 /// Makes a thread known by its id.
 pub(crate) fn insert(thread: Arc<Thread>) {
-    let old = THREADS.lock().threads.get_or_insert_default().insert(thread.id(), thread);
+    let old = THREADS.lock().threads.insert(thread.id(), thread);
     drop(old);
 }
 
 /// Makes a thread unknown; the caller drops the handle where that is safe.
 pub(crate) fn remove(id: ThreadId) -> Option<Arc<Thread>> {
-    THREADS.lock().threads.as_mut()?.remove(&id)
+    THREADS.lock().threads.remove(&id)
 }
 
 /// The thread with this id.
 pub(crate) fn find(id: ThreadId) -> Option<Arc<Thread>> {
-    THREADS.lock().threads.as_ref()?.get(&id).cloned()
+    THREADS.lock().threads.get(&id).cloned()
 }
