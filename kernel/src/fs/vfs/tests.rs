@@ -56,7 +56,7 @@ impl World {
 
     pub(crate) fn as_user(&self, id: u32) -> Self {
         let credentials = Credentials::root()
-            .set_groups(alloc::vec::Vec::new())
+            .set_groups(Vec::new())
             .unwrap()
             .set_resgid([Some(id); 3])
             .unwrap()
