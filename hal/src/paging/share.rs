@@ -172,9 +172,14 @@ impl PageTable {
             if result.is_err() || !entry.is_special() {
                 return;
             }
-            // SAFETY: an entry that is special and no page owns a share of a table.
-            let is_used =
-                || entry.is_large() || count(unsafe { Table::at(entry.frame()) }, slots(&pages)) != 0;
+            let is_used = || {
+                if entry.is_large() {
+                    return true;
+                }
+                // SAFETY: an entry that is special and no page owns a share of a table.
+                let leaf = unsafe { Table::at(entry.frame()) };
+                count(leaf, slots(&pages)) != 0
+            };
             if is_needed(entry, &pages) && is_used() {
                 result = self.separate_entry(pages.start, directory, i);
             }

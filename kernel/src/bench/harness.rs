@@ -80,7 +80,12 @@ impl Stopwatch {
     /// Times an operation in a loop, without the loop.
     pub(super) fn each(&mut self, count: usize, mut operation: impl FnMut()) {
         let (empty, ()) = self.lap(|| (0..count).for_each(|_| black_box(())));
-        let (cycles, ()) = self.lap(|| (0..count).for_each(|_| black_box(operation())));
+        let (cycles, ()) = self.lap(|| {
+            (0..count).for_each(|_| {
+                operation();
+                black_box(());
+            });
+        });
         self.cycles += cycles.saturating_sub(empty);
         self.operations += count as u64;
     }
