@@ -141,7 +141,7 @@ fn wait_for(user: &mut SimUser, child: isize) -> Result<(), isize> {
     match user.load::<i32>(status) {
         0 => Ok(()),
         // The child tells which error it met; one that was killed met none that it could tell.
-        status if status & 0x7f == 0 => Err(-isize::try_from(status >> 8).unwrap()),
+        status if status & 0x7f == 0 => Err(-((status >> 8) as isize)),
         _ => Err(ENOMEM),
     }
 }
