@@ -31,11 +31,11 @@ impl Kernel for Exo {
 
     fn boot(info: BootInfo) -> ! {
         boot(info);
-        scheduler::run()
+        scheduler::run(memory::tend)
     }
 
     fn secondary_boot() -> ! {
-        scheduler::run_secondary()
+        scheduler::run_secondary(memory::tend)
     }
 
     fn alloc_frames(order: u8) -> Option<Frame> {

@@ -33,6 +33,23 @@ pub fn init() {
     }
 }
 
+/// Uses the time of a CPU that has nothing to do: gives its caches back when memory is short, else clears frames ahead.
+pub fn tend() {
+    if !buddy_allocator::is_under_pressure() {
+        physical::zeroed::fill();
+    } else if buddy_allocator::cached_frames(hal::cpu::id()) != 0
+        || heap::hybrid_allocator::has_cached_slots()
+    {
+        flush_this_cpu();
+    }
+}
+
+/// Gives back all that this CPU has cached.
+fn flush_this_cpu() {
+    heap::hybrid_allocator::flush_this_cpu();
+    buddy_allocator::flush_this_cpu();
+}
+
 /// Bytes of the machine's memory by use, for `/proc/meminfo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStatistics {

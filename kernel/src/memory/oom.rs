@@ -1,7 +1,7 @@
 //! Out of memory: one process is ended so that the others live.
 //!
 //! The choice is Linux's (`oom_badness`): the process that holds most memory, corrected by its `oom_score_adj`. Nothing
-//! is reclaimed first, because no page in memory has another copy yet. Choosing takes no memory: there is none.
+//! is reclaimed first but what CPUs have cached, because no page in memory has another copy yet. Choosing takes no memory: there is none.
 
 use hal::PAGE_SIZE;
 use hal::sync::Once;
@@ -66,7 +66,8 @@ pub enum Outcome {
 
 /// Makes room after an allocation for a program failed.
 pub fn make_room() -> Outcome {
-    if buddy_allocator::has_user_frame() {
+    super::flush_this_cpu();
+    if buddy_allocator::has_user_frame() || recall() {
         return Outcome::Enough;
     }
     let Some(victims) = Once::get(&VICTIMS) else { return Outcome::Nobody };
@@ -93,6 +94,26 @@ pub fn make_room() -> Outcome {
             Outcome::Nobody
         }
     }
+}
+
+/// Times that [`recall`] looks.
+const LOOKS: usize = 10_000;
+
+/// Has CPUs that do nothing give back what they have cached ([`tend`](super::tend)); tells whether a program can get a
+/// frame then. A CPU that works gives back when it next allocates or frees.
+fn recall() -> bool {
+    let here = hal::cpu::id();
+    let mut holders = hal::cpu::all().filter(|&cpu| cpu != here && buddy_allocator::cached_frames(cpu) != 0);
+    let mut asked = false;
+    for cpu in &mut holders {
+        hal::cpu::send_reschedule(cpu);
+        asked = true;
+    }
+    asked
+        && (0..LOOKS).any(|_| {
+            hal::cpu::relax();
+            buddy_allocator::has_user_frame()
+        })
 }
 
 enum Choice {

@@ -192,8 +192,15 @@ pub fn flush_this_cpu() {
     }
     for class in SizeClass::all() {
         let mut slots = CACHES.with(|caches, _| caches.shed(class, usize::MAX));
-        central::give(class, slots.len(), &mut slots);
+        if !slots.is_empty() {
+            central::give(class, slots.len(), &mut slots);
+        }
     }
+}
+
+/// Tells whether this CPU holds free slots.
+pub fn has_cached_slots() -> bool {
+    CACHES.with(|caches, _| caches.thread.cached_bytes() + caches.slab.cached_bytes() != 0)
 }
 
 #[cfg(test)]

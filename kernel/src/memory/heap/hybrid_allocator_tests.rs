@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::memory::heap::size_class::CLASSES;
 use crate::memory::heap::statistics::statistics;
-use crate::memory::physical::buddy_allocator::free_bytes;
+use crate::memory::physical::buddy_allocator::tests::trade;
+use crate::memory::physical::buddy_allocator::{alloc_user_frame, free_bytes};
 
 fn machine(cpus: usize) -> Machine {
     let machine = Machine::builder().memory_mib(16).cpus(cpus).build();
@@ -83,6 +84,41 @@ fn slots_freed_on_another_cpu_go_back_to_their_frames() {
         slots.into_iter().for_each(free);
     }
     assert_all_free(machine, 2, before);
+}
+
+#[test]
+fn cpus_trade_slots_and_none_is_lost() {
+    let machine = machine(4);
+    let before = free_bytes();
+    let make = |random: usize| {
+        let mut slot = alloc(layout(16 << (random % 10), 8))?;
+        let address = slot.addr();
+        slot.write(8, &address.to_le_bytes());
+        Some(slot)
+    };
+    trade(machine, 4, make, |slot| {
+        let mut bytes = [0; 8];
+        slot.read(8, &mut bytes);
+        assert_eq!(usize::from_le_bytes(bytes), slot.addr(), "somebody else has this slot");
+        free(slot);
+    });
+    assert_all_free(machine, 4, before);
+}
+
+#[test]
+fn memory_pressure_empties_the_caches() {
+    machine(1);
+    let slots: Vec<_> = (0..200).map(|_| alloc(layout(1024, 8)).unwrap()).collect();
+    slots.into_iter().for_each(free);
+    assert!(has_cached_slots());
+    let frames: Vec<_> = core::iter::from_fn(|| alloc_user_frame().ok()).collect();
+    free(alloc(layout(1024, 8)).unwrap());
+    assert!(has_cached_slots());
+    crate::memory::tend();
+    assert!(!has_cached_slots());
+    free(alloc(layout(1024, 8)).unwrap());
+    assert!(!has_cached_slots(), "a slot freed under pressure does not stay");
+    drop(frames);
 }
 
 #[test]

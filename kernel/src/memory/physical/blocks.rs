@@ -18,8 +18,8 @@ use super::free_map::FreeMap;
 
 /// Number of orders, 0 to 12.
 pub const ORDERS: usize = MAX_ORDER as usize + 1;
-/// Frames in a block of the largest order.
-const LARGEST: usize = 1 << MAX_ORDER;
+/// Blocks that a search for a run looks at: the lock is not held for ever, however much memory there is in pieces.
+const SEARCHED: usize = 4096;
 
 /// Why a block was not taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum FreeError {
     AlreadyFree,
     /// The block is misaligned for its order, of no valid order, or beyond the last frame.
     Foreign,
+}
+
+fn frames(start: usize, end: usize) -> Range<FrameNumber> {
+    FrameNumber::new(start as u32)..FrameNumber::new(end as u32)
 }
 
 /// Free blocks of physical memory.
@@ -115,41 +119,86 @@ impl Blocks {
         taken
     }
 
-    /// Takes the lowest suitable run of `n` frames that starts at a multiple of `align` (a power of two, at most the
-    /// largest block) and ends at or below `limit`.
+    /// Takes a run of `n` frames that starts at a multiple of `align`, a power of two, and ends at or below `limit`: from
+    /// the smallest block that holds it whatever it looks like inside, else from several blocks that lie side by side.
     pub(super) fn take_run(
         &mut self,
         n: usize,
         align: usize,
         limit: FrameNumber,
     ) -> Option<Range<FrameNumber>> {
-        if n == 0 || n > self.end || !align.is_power_of_two() || align > LARGEST {
+        if n == 0 || n > self.free_frames || !align.is_power_of_two() {
             return None;
         }
         let limit = limit.index().min(self.end);
-        let (start, taken) = if n <= LARGEST {
-            let order = n.next_power_of_two().max(align).trailing_zeros() as usize;
-            let (found, index) = (order..ORDERS)
-                .filter_map(|found| Some((found, self.maps[found].first()?)))
-                .find(|&(found, index)| (index << found) + n <= limit)?;
-            self.detach(found, index);
-            (index << found, 1 << found)
-        } else {
-            let whole = n.div_ceil(LARGEST);
-            // A run of whole largest blocks whose used part ends within the limit; the tail is given back below.
-            let end = (limit + (whole * LARGEST - n)) / LARGEST;
-            let first = self.maps[ORDERS - 1].find_run(whole, 1, end)?;
-            for index in first..first + whole {
-                self.detach(ORDERS - 1, index);
-            }
-            (first * LARGEST, whole * LARGEST)
-        };
-        self.free_frames -= taken;
-        let range = |a: usize, b: usize| FrameNumber::new(a as u32)..FrameNumber::new(b as u32);
-        for (tail, order) in FrameNumber::blocks(range(start + n, start + taken)) {
-            self.give(tail, order).ok()?;
+        let start = self.find_in_block(n, align, limit).or_else(|| self.find_run(n, align, limit))?;
+        let mut at = start;
+        while at < start + n {
+            let (order, index) = self.block_at(at)?;
+            self.detach(order, index);
+            self.free_frames -= 1 << order;
+            let (first, end) = (index << order, (index + 1) << order);
+            // What of the block lies before the run, and what behind it.
+            self.give_range(first, at)?;
+            self.give_range(start + n, end.max(start + n))?;
+            at = end;
         }
-        Some(range(start, start + n))
+        Some(frames(start, start + n))
+    }
+
+    /// Finds the lowest of the smallest blocks that are large enough for a run at any place.
+    fn find_in_block(&self, n: usize, align: usize, limit: usize) -> Option<usize> {
+        let order = n.max(align).checked_next_power_of_two()?.trailing_zeros() as usize;
+        let lowest = |order: usize| Some(self.maps[order].first()? << order);
+        (order..ORDERS).filter_map(lowest).find(|start| start + n <= limit)
+    }
+
+    /// Finds the lowest run, in whichever blocks it lies. The search ends after [`SEARCHED`] blocks.
+    fn find_run(&self, n: usize, align: usize, limit: usize) -> Option<usize> {
+        // A run of so many free frames holds an aligned piece of this order, and that lies in one free block.
+        let order = (n.div_ceil(2).ilog2() as usize).min(ORDERS - 1);
+        let mut from = 0;
+        for _ in 0..SEARCHED {
+            let (found, index) = self.next_block(from, order)?;
+            let (first, end) = (index << found, (index + 1) << found);
+            if first >= limit {
+                return None;
+            }
+            // All that is free around the block and not too far from it.
+            let mut run = first..end;
+            while run.start > 0 && run.start + n > first {
+                let Some((order, index)) = self.block_at(run.start - 1) else { break };
+                run.start = index << order;
+            }
+            while run.end < end + n {
+                let Some((order, index)) = self.block_at(run.end) else { break };
+                run.end = (index + 1) << order;
+            }
+            let start = run.start.checked_next_multiple_of(align)?;
+            if start.checked_add(n)? <= run.end.min(limit) {
+                return Some(start);
+            }
+            from = end;
+        }
+        None
+    }
+
+    /// Finds the free block that a frame lies in: its order, and its number in that order.
+    fn block_at(&self, frame: usize) -> Option<(usize, usize)> {
+        (0..ORDERS)
+            .map(|order| (order, frame >> order))
+            .find(|&(order, index)| self.maps[order].contains(index))
+    }
+
+    /// Finds the first free block of `order` or above that starts at or above a frame.
+    fn next_block(&self, from: usize, order: usize) -> Option<(usize, usize)> {
+        let next = |order: usize| Some((order, self.maps[order].next(from.div_ceil(1 << order))?));
+        (order..ORDERS).filter_map(next).min_by_key(|&(order, index)| index << order)
+    }
+
+    /// Gives back what was free a moment ago.
+    fn give_range(&mut self, start: usize, end: usize) -> Option<()> {
+        FrameNumber::blocks(frames(start, end)).try_for_each(|(first, order)| self.give(first, order).ok())
     }
 
     /// Gives a block back and merges it with its free buddies.
@@ -184,11 +233,14 @@ impl Blocks {
             }
             larger &= larger - 1;
         }
-        for at in (0..usize::from(order)).filter(|&at| self.non_empty >> at & 1 != 0) {
-            // Rare: blocks above order 0 are freed seldom.
-            if (start >> at..(start + (1 << order)) >> at).any(|index| self.maps[at].contains(index)) {
+        // Which of the orders below have free blocks at all.
+        let mut smaller = self.non_empty & ((1 << order) - 1);
+        while smaller != 0 {
+            let at = smaller.trailing_zeros() as usize;
+            if self.maps[at].has_any(start >> at, 1 << (usize::from(order) - at)) {
                 return Err(FreeError::AlreadyFree);
             }
+            smaller &= smaller - 1;
         }
         Ok(())
     }

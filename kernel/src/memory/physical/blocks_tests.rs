@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+const LARGEST: usize = 1 << MAX_ORDER;
 const FRAMES: usize = 3 * LARGEST + 77;
 
 fn blocks_with(range: Range<u32>) -> Blocks {
@@ -82,6 +83,19 @@ fn a_run_longer_than_the_largest_block_is_found_and_its_tail_kept() {
     assert!(blocks.take_run(2 * LARGEST, 1, FrameNumber::new(u32::MAX)).is_none());
 }
 
+#[test]
+fn a_run_may_lie_in_several_blocks_and_have_any_alignment() {
+    let mut blocks = blocks_with(7..FRAMES as u32);
+    let any = FrameNumber::new(u32::MAX);
+    // No block of eight starts at 7; the run does.
+    assert_eq!(blocks_with(7..15).take_run(8, 1, any).map(|run| run.start.get()), Some(7));
+    assert_eq!(blocks_with(7..15).take_run(7, 4, any).map(|run| run.start.get()), Some(8));
+    assert_eq!(blocks_with(7..15).take_run(8, 4, any), None);
+    assert_eq!(blocks.take_run(10, 2 * LARGEST, any).map(|run| run.start.index()), Some(2 * LARGEST));
+    assert_eq!(blocks.take_run(10, 1 << 60, any), None);
+    assert_eq!(blocks.take_run(10, 3, any), None);
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Take(u8),
@@ -153,7 +167,13 @@ proptest! {
                     }
                 }
                 Op::Run { n, align, limit } => {
-                    if let Some(run) = blocks.take_run(n, 1 << align, FrameNumber::new(limit as u32)) {
+                    let align_frames = 1usize << align;
+                    let end = limit.min(FRAMES);
+                    let mut starts = (0..(end + 1).saturating_sub(n)).step_by(align_frames);
+                    let exists = starts.any(|start| model[start..start + n].iter().all(|&free| free));
+                    let run = blocks.take_run(n, align_frames, FrameNumber::new(limit as u32));
+                    prop_assert_eq!(run.is_some(), exists);
+                    if let Some(run) = run {
                         prop_assert_eq!(run.end.index() - run.start.index(), n);
                         prop_assert!(run.start.is_aligned_to(align) && run.end.index() <= limit);
                         for (first, order) in FrameNumber::blocks(run) {

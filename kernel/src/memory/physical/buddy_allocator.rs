@@ -16,6 +16,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hal::addr::{FrameNumber, MAX_ORDER, PhysAddr};
+use hal::cpu::CpuId;
 use hal::frame::Frame;
 use hal::sync::SpinLock;
 use hal::{Error, PAGE_SIZE};
@@ -26,6 +27,7 @@ use super::contiguous::Contiguous;
 use super::frame_cache::{CAPACITY, FrameCache};
 use super::pool::Pool;
 use super::statistics::{Statistics, Zone};
+use super::zeroed;
 use crate::lock_order;
 
 hal::machine_static! {
@@ -267,11 +269,13 @@ impl BuddyAllocator {
             counts.iter_mut().zip(pooled).for_each(|(count, pooled)| *count += pooled);
             (blocks.free_frames(), pool.free_frames(), counts)
         };
-        let cached_frames: usize = CACHE.iter().map(FrameCache::len).sum();
+        let zeroed_frames: usize = hal::cpu::all().map(zeroed::len).sum();
+        let cached_frames: usize = CACHE.iter().map(FrameCache::len).sum::<usize>() + zeroed_frames;
         Statistics {
             total_frames: self.total_frames.load(Relaxed),
             free_frames: free + pooled_frames + cached_frames,
             cached_frames,
+            zeroed_frames,
             pooled_frames,
             free_blocks,
             refills: self.refills.load(Relaxed),
@@ -388,6 +392,9 @@ pub fn alloc_zeroed_frame() -> Option<Frame> {
 /// `ENOMEM`: only the reserve is left.
 #[inline]
 pub fn alloc_zeroed_user_frame() -> Result<Frame, Errno> {
+    if let Some(frame) = zeroed::take() {
+        return Ok(frame);
+    }
     let frame = alloc_user_frame()?;
     frame.zero();
     Ok(frame)
@@ -419,12 +426,15 @@ pub(crate) fn free_block(first: FrameNumber, order: u8) {
     PHYSICAL.give_slowly(first, order);
 }
 
-/// Allocates `n` contiguous frames that start at a multiple of `align` frames (a power of two, at most 4096) and end at
+/// Allocates `n` contiguous frames that start at a multiple of `align` frames (a power of two) and end at
 /// or below the address `limit`. `None` when there is no such run or the arguments make no sense.
 pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Option<Contiguous> {
     let limit = limit.and_then(PhysAddr::frame).unwrap_or(FrameNumber::new(u32::MAX));
     // The list first: the allocator's lock must not be held while the heap allocates.
     let mut blocks = Vec::new();
+    if n > PHYSICAL.total_frames.load(Relaxed) {
+        return None;
+    }
     blocks.try_reserve_exact(2 * ORDERS + (n >> MAX_ORDER)).ok()?;
     let range = PHYSICAL.take_run(n, align, limit)?;
     for (first, order) in FrameNumber::blocks(range.clone()) {
@@ -458,6 +468,19 @@ pub fn has_room_for(bytes: usize) -> bool {
     PHYSICAL.room_for_users() > bytes
 }
 
+/// Gives what this CPU has cached back to the blocks. For memory pressure.
+pub fn flush_this_cpu() {
+    zeroed::empty();
+    let mut free = PHYSICAL.free.lock();
+    PHYSICAL.drain(CACHE.get(), 0, &mut free.blocks);
+    PHYSICAL.update_pressure(&free.blocks);
+}
+
+/// Returns the number of frames that a CPU has cached.
+pub(in crate::memory) fn cached_frames(cpu: CpuId) -> usize {
+    CACHE.on(cpu).len() + zeroed::len(cpu)
+}
+
 /// Tells whether a program can get a frame here and now.
 pub fn has_user_frame() -> bool {
     PHYSICAL.room_for_users() != 0
@@ -489,4 +512,4 @@ pub fn free_blocks_by_zone() -> [[usize; ORDERS]; Zone::ALL.len()] {
 
 #[cfg(test)]
 #[path = "buddy_allocator_tests.rs"]
-mod tests;
+pub(in crate::memory) mod tests;

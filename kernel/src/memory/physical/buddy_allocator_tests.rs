@@ -1,5 +1,7 @@
 //! The frame allocator on the simulated machine.
 
+extern crate std;
+
 use alloc::vec::Vec;
 
 use hal::cpu::CpuId;
@@ -130,4 +132,79 @@ fn a_refused_claim_loses_no_frame() {
     machine.allow_allocations();
     drop(got);
     assert_eq!(statistics().free_frames, before);
+}
+
+#[test]
+fn frames_cleared_ahead_are_zero_are_free_and_go_back_under_pressure() {
+    Machine::builder().memory_mib(64).build();
+    let before = statistics().free_frames;
+    (0..100).for_each(|_| crate::memory::tend());
+    let numbers = statistics();
+    assert_eq!((numbers.free_frames, numbers.zeroed_frames), (before, numbers.total_frames / 2048));
+    let frame = alloc_zeroed_user_frame().unwrap();
+    let mut bytes = [1; 64];
+    frame.read(4032, &mut bytes);
+    assert_eq!((bytes, statistics().zeroed_frames + 1), ([0; 64], numbers.zeroed_frames));
+    let frames: Vec<_> = core::iter::from_fn(|| alloc_user_frame().ok()).collect();
+    crate::memory::tend();
+    assert_eq!(statistics().zeroed_frames, 0);
+    drop((frame, frames));
+    assert_eq!(statistics().free_frames, before);
+}
+
+#[test]
+fn cpus_trade_frames_and_none_is_lost() {
+    let machine = machine(4);
+    let before = statistics().free_frames;
+    trade(
+        machine,
+        4,
+        |random| {
+            let order = if random.is_multiple_of(5) { (random / 8 % 4) as u8 } else { 0 };
+            alloc_block(order).inspect(|block| block.write(0, &block.number().get().to_le_bytes()))
+        },
+        |block| {
+            let mut bytes = [0; 4];
+            block.read(0, &mut bytes);
+            assert_eq!(u32::from_le_bytes(bytes), block.number().get(), "somebody else has this frame");
+        },
+    );
+    assert_eq!(statistics().free_frames, before);
+}
+
+/// Lets one thread for each CPU make things, keep some and hand others to the next CPU, which gives them back.
+pub(in crate::memory) fn trade<T: Send>(
+    machine: Machine,
+    cpus: usize,
+    make: impl Fn(usize) -> Option<T> + Sync,
+    give: impl Fn(T) + Sync,
+) {
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..cpus).map(|_| std::sync::mpsc::channel()).unzip();
+    std::thread::scope(|scope| {
+        for (cpu, received) in receivers.into_iter().enumerate() {
+            let next = senders[(cpu + 1) % cpus].clone();
+            let (make, give) = (&make, &give);
+            scope.spawn(move || {
+                machine.act_as(CpuId::new(cpu));
+                let mut kept = Vec::new();
+                let mut random = cpu + 1;
+                for _ in 0..20_000 {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    match random % 4 {
+                        // A sender lives as long as this thread, and a receiver longer than what it is sent to.
+                        0 => make(random / 4).into_iter().for_each(|thing| _ = next.send(thing)),
+                        1 => kept.extend(make(random / 4)),
+                        2 if !kept.is_empty() => give(kept.swap_remove(random / 4 % kept.len())),
+                        _ => received.try_iter().take(4).for_each(give),
+                    }
+                }
+                drop(next);
+                kept.into_iter().for_each(give);
+                received.into_iter().for_each(give);
+            });
+        }
+        drop(senders);
+    });
 }

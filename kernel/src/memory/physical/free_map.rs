@@ -151,20 +151,34 @@ impl FreeMap {
         Some(at)
     }
 
-    /// Finds the lowest run of `n` consecutive members that starts at a multiple of `align` and ends at or below `end`.
-    /// Linear in the range; for requests beyond the largest order only.
-    pub(super) fn find_run(&self, n: usize, align: usize, end: usize) -> Option<usize> {
-        let mut start = 0usize;
-        loop {
-            start = start.checked_next_multiple_of(align)?;
-            if start.checked_add(n)? > end {
-                return None;
+    /// Returns the lowest member that is at least `from`.
+    pub(super) fn next(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        for (depth, level) in self.levels[..self.depth].iter().enumerate() {
+            let word = level.get(at / 64)?.load(Relaxed) & u64::MAX << (at % 64);
+            if word == 0 {
+                at = at / 64 + 1;
+                continue;
             }
-            match (start..start + n).find(|&block| !self.contains(block)) {
-                None => return Some(start),
-                Some(gap) => start = gap + 1,
+            at = at / 64 * 64 + word.trailing_zeros() as usize;
+            for below in self.levels[..depth].iter().rev() {
+                at = at * 64 + below[at].load(Relaxed).trailing_zeros() as usize;
             }
+            return Some(at);
         }
+        None
+    }
+
+    /// Tells whether one of `n` numbers from `start` on is a member; `n` is a power of two and `start` a multiple of it.
+    #[inline]
+    pub(super) fn has_any(&self, start: usize, n: usize) -> bool {
+        let words = self.levels[0];
+        if n < 64 {
+            let mask = ((1 << n) - 1) << (start % 64);
+            return words.get(start / 64).is_some_and(|word| word.load(Relaxed) & mask != 0);
+        }
+        let range = words.get(start / 64..words.len().min((start + n) / 64)).unwrap_or_default();
+        range.iter().any(|word| word.load(Relaxed) != 0)
     }
 }
 
@@ -192,18 +206,6 @@ mod tests {
         assert_eq!(level_words(1 << 32).1, 6);
     }
 
-    #[test]
-    fn a_run_respects_alignment_and_end() {
-        let mut map = map(100);
-        for block in [3, 4, 5, 6, 7, 8, 9, 20, 21] {
-            map.insert(block);
-        }
-        assert_eq!(map.find_run(4, 1, 100), Some(3));
-        assert_eq!(map.find_run(4, 4, 100), Some(4));
-        assert_eq!(map.find_run(4, 4, 7), None);
-        assert_eq!(map.find_run(8, 1, 100), None);
-    }
-
     proptest! {
         #[test]
         fn behaves_as_an_ordered_set(blocks in 1usize..9000, ops in prop::collection::vec((any::<bool>(), 0usize..9000), 0..400)) {
@@ -222,6 +224,11 @@ mod tests {
                 prop_assert_eq!(map.first(), model.first().copied());
                 prop_assert_eq!(map.last(), model.last().copied());
                 prop_assert_eq!(map.len(), model.len());
+                prop_assert_eq!(map.next(block), model.range(block..).next().copied());
+                for n in [1, 4, 32, 64, 256] {
+                    let start = block / n * n;
+                    prop_assert_eq!(map.has_any(start, n), model.range(start..start + n).next().is_some());
+                }
                 prop_assert_eq!(map.count_below(block), model.range(..block).count());
             }
         }

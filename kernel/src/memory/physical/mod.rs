@@ -10,5 +10,6 @@ mod frame_cache;
 mod free_map;
 mod pool;
 pub mod statistics;
+pub(super) mod zeroed;
 
 pub use blocks::{FreeError, ORDERS};

@@ -14,6 +14,8 @@ pub struct Statistics {
     pub free_frames: usize,
     /// Free frames that lie in the caches of CPUs.
     pub cached_frames: usize,
+    /// Those of them that hold zeroes already.
+    pub zeroed_frames: usize,
     /// Free frames that only the kernel gets.
     pub pooled_frames: usize,
     /// Free blocks of each order, those of the pool included.

@@ -26,10 +26,14 @@ pub fn init() {
     SCHEDULER.online.fetch_or(1 << index, Release);
 }
 
-/// Turns interrupts on and runs threads on this CPU, for ever. The calling context is the CPU's idle thread.
-pub fn run() -> ! {
+/// Turns interrupts on and runs threads on this CPU, for ever; calls `when_idle` whenever there is nothing to do. The
+/// calling context is the CPU's idle thread.
+pub fn run(mut when_idle: impl FnMut()) -> ! {
     hal::irq::enable();
-    run_while(|| true);
+    run_while(|| {
+        when_idle();
+        true
+    });
     unreachable!("there is always more to do")
 }
 
@@ -101,7 +105,7 @@ pub fn start_secondaries() {
 }
 
 /// What another CPU than the one that booted does: takes part and runs threads, for ever.
-pub fn run_secondary() -> ! {
+pub fn run_secondary(when_idle: impl FnMut()) -> ! {
     init();
-    run()
+    run(when_idle)
 }
