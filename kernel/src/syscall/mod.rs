@@ -39,6 +39,7 @@ mod getpriority;
 mod getrandom;
 mod getrusage;
 mod gettimeofday;
+mod ioprio_set;
 mod kill;
 mod madvise;
 mod membarrier;
