@@ -137,9 +137,6 @@ p mm many
 #case mm_brk memory=128
 p mm brk
 
-#case mm_layout
-p mm layout
-
 #case signals_defaults
 p signals defaults
 

@@ -31,3 +31,74 @@ echo always > $large/enabled
 p oom bystander
 p fork_cow | head -3
 echo $was > $large/enabled
+
+#case faults
+p memory faults
+
+#case merges
+p memory merges
+
+#case merges_of_touched
+p memory merges_of_touched
+
+#case merges_of_files
+p memory merges_of_files
+
+#case merges_by_advice
+p memory merges_by_advice
+
+#case advice
+p memory advice
+
+#case advice_taken
+p memory advice_taken
+
+#case locks
+p memory locks
+
+#case lock_limits
+p memory lock_limits
+
+#case seals
+p memory seals
+
+#case memfd
+p memory memfd
+
+#case remote
+p memory remote
+
+#case mincore
+p memory mincore
+
+#case msync
+p memory msync
+
+#case limits
+p memory limits
+
+#case moves
+p memory moves
+
+#case overcommit_heuristic
+cat /proc/sys/vm/overcommit_memory /proc/sys/vm/overcommit_ratio
+grep -c '^Committed_AS\|^CommitLimit' /proc/meminfo
+echo 3 > /proc/sys/vm/overcommit_memory
+echo x > /proc/sys/vm/overcommit_memory
+cat /proc/sys/vm/overcommit_memory
+
+#case overcommit_always
+echo 1 > /proc/sys/vm/overcommit_memory
+cat /proc/sys/vm/overcommit_memory
+p memory overcommit
+echo 0 > /proc/sys/vm/overcommit_memory
+p memory overcommit
+
+#case overcommit_never memory=256
+echo 2 > /proc/sys/vm/overcommit_memory
+p memory overcommit
+echo 100 > /proc/sys/vm/overcommit_ratio
+p memory overcommit
+echo 50 > /proc/sys/vm/overcommit_ratio
+echo 0 > /proc/sys/vm/overcommit_memory
+cat /proc/sys/vm/overcommit_memory /proc/sys/vm/overcommit_ratio

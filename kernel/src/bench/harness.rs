@@ -5,6 +5,7 @@ use core::hint::black_box;
 
 use arrayvec::ArrayVec;
 use hal::console::EarlyConsole;
+use hal::time::tsc;
 
 /// Batches that count. An interrupt spoils one, the median does not see it.
 const BATCHES: usize = 11;
@@ -15,9 +16,8 @@ const WARM_UP: usize = 2;
 pub(super) type Outcome = Result<(), &'static str>;
 
 /// An operation to measure.
-pub struct Row {
-    /// The group and the operation, with a slash in between.
-    pub name: &'static str,
+pub(super) struct Row {
+    name: &'static str,
     /// The cycles that the design allows.
     target: Option<u32>,
     batch: fn(&mut Stopwatch) -> Outcome,
@@ -35,18 +35,14 @@ impl Row {
 
     /// Measures the row and prints its line.
     pub(super) fn run(&self) {
-        let figure = self.measure(hal::time::tsc);
-        say(format_args!("{}", Line { name: self.name, target: self.target, figure }));
+        say(format_args!("{}", Line { name: self.name, target: self.target, figure: self.measure() }));
     }
 
-    /// Returns the median of the batches, in tenths of the clock's unit for each operation.
-    ///
-    /// # Errors
-    /// Why the operation cannot be measured on this machine.
-    pub fn measure(&self, clock: fn() -> u64) -> Result<u64, &'static str> {
+    /// Returns the median of the batches, in tenths of a cycle for each operation.
+    fn measure(&self) -> Result<u64, &'static str> {
         let mut figures = ArrayVec::<u64, BATCHES>::new();
         for number in 0..WARM_UP + BATCHES {
-            let mut stopwatch = Stopwatch::new(clock);
+            let mut stopwatch = Stopwatch::new();
             (self.batch)(&mut stopwatch)?;
             if number >= WARM_UP {
                 figures.push(stopwatch.tenths());
@@ -56,18 +52,17 @@ impl Row {
     }
 }
 
-/// Adds up the time of those parts of a batch that matter.
+/// Adds up the cycles of those parts of a batch that matter.
 pub(super) struct Stopwatch {
-    clock: fn() -> u64,
-    /// What looking at the clock twice costs.
+    /// What looking at the counter twice costs.
     reading: u64,
     cycles: u64,
     operations: u64,
 }
 
 impl Stopwatch {
-    fn new(clock: fn() -> u64) -> Self {
-        let mut stopwatch = Self { clock, reading: 0, cycles: 0, operations: 0 };
+    fn new() -> Self {
+        let mut stopwatch = Self { reading: 0, cycles: 0, operations: 0 };
         let readings = (0..16).map(|_| stopwatch.lap(|| ()).0);
         stopwatch.reading = readings.min().unwrap_or(0);
         stopwatch
@@ -97,9 +92,9 @@ impl Stopwatch {
 
     #[inline(always)]
     fn lap<R>(&self, work: impl FnOnce() -> R) -> (u64, R) {
-        let start = (self.clock)();
+        let start = tsc();
         let result = work();
-        let cycles = (self.clock)() - start;
+        let cycles = tsc() - start;
         (cycles.saturating_sub(self.reading), result)
     }
 
@@ -162,14 +157,11 @@ mod tests {
 
     #[test]
     fn a_batch_that_cannot_be_measured_says_why() {
-        assert_eq!(
-            Row::new("a/b", None, |_| Err("no such thing")).measure(hal::time::tsc),
-            Err("no such thing")
-        );
+        assert_eq!(Row::new("a/b", None, |_| Err("no such thing")).measure(), Err("no such thing"));
         let row = Row::new("a/b", None, |watch| {
             watch.each(10, || ());
             Ok(())
         });
-        assert!(row.measure(hal::time::tsc).is_ok());
+        assert!(row.measure().is_ok());
     }
 }

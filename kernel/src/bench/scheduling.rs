@@ -24,10 +24,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("switch/registers and stacks alone", SWITCH, switch_alone),
     Row::new("switch/yield to another thread", SWITCH, yield_to_another),
     Row::new("thread/spawn", SPAWN, spawn),
-];
-
-/// Decisions alone, which need no thread.
-pub(super) const PURE_ROWS: &[Row] = &[
     Row::new("run queue/pick of 1", None, |watch| pick(watch, 1)),
     Row::new("run queue/pick of 100", None, |watch| pick(watch, 100)),
     Row::new("run queue/pick of 10000", None, |watch| pick(watch, 10_000)),
@@ -142,8 +138,7 @@ fn pick(watch: &mut Stopwatch, count: u64) -> Outcome {
     for number in 0..count {
         let entity = Entity::new(Attributes::DEFAULT, 1);
         // From a fraction of a millisecond to sixteen: hot, normal, cold.
-        let run_ns = (MS / 4) << (number % 7);
-        entity.charge(run_ns, run_ns);
+        entity.charge((MS / 4) << (number % 7));
         entity.note_block();
         entity.set_virtual_ns(number % 64 * MS);
         nodes.push(Arc::new(Node { entity, links: Links::new() }));
@@ -169,7 +164,7 @@ mod tests {
 
     #[test]
     fn threads_of_every_heat_are_picked() {
-        for row in PURE_ROWS {
+        for row in &ROWS[3..] {
             row.run();
         }
         assert_eq!(ema(0, 4 * MS), MS);

@@ -5,6 +5,7 @@
 //! happens when frames run out.
 
 pub mod address_space;
+pub mod commitment;
 pub mod fallible;
 pub mod heap;
 pub mod oom;
@@ -98,7 +99,7 @@ pub fn statistics() -> MemoryStatistics {
         mapped: (spaces.file + spaces.shared) * PAGE_SIZE,
         shared: cached,
         heap,
-        committed: address_space::committed_bytes(),
+        committed: commitment::committed_bytes(),
         locked: spaces.locked * PAGE_SIZE,
         page_tables: total.saturating_sub(known),
         kernel_stacks: 0,

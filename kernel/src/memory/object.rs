@@ -44,7 +44,12 @@ pub trait MemoryObject: Send + Sync {
     /// Identifies what was mapped, an open file: neighbouring mappings of one number may become one.
     fn mapping_id(&self) -> usize;
 
-    /// Notes a new mapping; `is_shared` if stores through it reach the object.
+    /// Tells whether no new mapping may be one through which stores reach the object (a seal).
+    fn forbids_stores(&self) -> bool {
+        false
+    }
+
+    /// Notes a new mapping; `is_shared` if stores through it reach the object, or may later.
     ///
     /// # Errors
     /// `EPERM`: such mappings are forbidden (a seal). Never for a copy of a mapping that exists.
@@ -58,6 +63,11 @@ pub trait MemoryObject: Send + Sync {
     /// Tells whether [`page`](Self::page) must be asked for the first store to each page.
     fn tracks_writes(&self) -> bool {
         false
+    }
+
+    /// Returns the length in bytes of what shmat(2) mapped, which shmdt(2) takes away as a whole.
+    fn attachment_len(&self) -> Option<usize> {
+        None
     }
 
     /// Tells whether the memory is shared memory rather than a file, for the accounts in `/proc`.

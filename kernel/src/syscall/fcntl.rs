@@ -120,10 +120,10 @@ pub(super) fn fcntl(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
             file.seals().map(|seals| seals.bits() as usize)
         }
         F_ADD_SEALS => {
-            let file = open.file().as_memory_file().ok_or(Errno::EINVAL)?;
             if !open.is_writable() {
                 return Err(Errno::EPERM);
             }
+            let file = open.file().as_memory_file().ok_or(Errno::EINVAL)?;
             let seals = u32::try_from(argument).ok().and_then(linux_abi::mman::Seals::from_bits);
             file.add_seals(seals.ok_or(Errno::EINVAL)?)?;
             Ok(0)

@@ -25,7 +25,7 @@ pub(super) fn mincore(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
     let mut done = 0;
     while done < pages {
         let n = (pages - done).min(bytes.len());
-        space.mincore(start + done * PAGE_SIZE, &mut bytes[..n])?;
+        let n = space.mincore(start + done * PAGE_SIZE, &mut bytes[..n])?;
         copy_out(out + done, &bytes[..n])?;
         done += n;
     }

@@ -43,8 +43,7 @@ pub(crate) fn info() -> CpuInfo {
     }
 }
 
-/// All of them, whatever the limit: how many the machine has is the test's choice.
-pub(crate) fn start_secondaries(_limit: usize) -> usize {
+pub(crate) fn start_secondaries() -> usize {
     let machine = machine();
     lock(&machine.idle).online = machine.cpus.len();
     for i in 1..machine.cpus.len() {

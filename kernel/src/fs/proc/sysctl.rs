@@ -14,8 +14,8 @@ use super::node::{Common, Directory, Entry, Topic};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{Inode, access};
 use crate::ipc::pipe;
+use crate::memory::commitment::{OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO};
 use crate::process::{limits, tree};
-use crate::scheduler::SCHEDULER;
 use crate::{init, klog, random, uts};
 
 /// The settings of the system.
@@ -75,7 +75,7 @@ static FS: [Entry<Settings>; 7] = [
     ),
 ];
 
-static KERNEL: [Entry<Settings>; 16] = [
+static KERNEL: [Entry<Settings>; 15] = [
     value("arch", |_, text| line(text, uts::MACHINE)),
     value("cap_last_cap", |_, text| line(text, linux_abi::cap::CAP_LAST_CAP)),
     Entry::setting(
@@ -96,11 +96,6 @@ static KERNEL: [Entry<Settings>; 16] = [
     Entry::setting("printk", |_, text| show_printk(text), |_, value| store_printk(value)),
     Entry::directory("random", &RANDOM),
     value("randomize_va_space", |_, text| line(text, 2)),
-    Entry::setting(
-        "sched_autogroup_enabled",
-        |_, text| line(text, u8::from(SCHEDULER.is_fair_to_groups())),
-        |_, value| store_group_fairness(value),
-    ),
     value("tainted", |_, text| line(text, 0)),
     Entry::setting(
         "threads-max",
@@ -120,8 +115,16 @@ static RANDOM: [Entry<Settings>; 4] = [
 static VM: [Entry<Settings>; 5] = [
     value("max_map_count", |_, text| line(text, MAX_MAP_COUNT)),
     value("mmap_min_addr", |_, text| line(text, MMAP_MIN_ADDR)),
-    value("overcommit_memory", |_, text| line(text, 0)),
-    value("overcommit_ratio", |_, text| line(text, 50)),
+    Entry::setting(
+        "overcommit_memory",
+        |_, text| line(text, OVERCOMMIT_MEMORY.load(Relaxed)),
+        |_, value| store_level(&OVERCOMMIT_MEMORY, value, 2),
+    ),
+    Entry::setting(
+        "overcommit_ratio",
+        |_, text| line(text, OVERCOMMIT_RATIO.load(Relaxed)),
+        |_, value| store_level(&OVERCOMMIT_RATIO, value, i32::MAX as u32),
+    ),
     value("swappiness", |_, text| line(text, 60)),
 ];
 
@@ -141,14 +144,6 @@ fn store_level(level: &AtomicU32, value: &[u8], max: u32) -> Result<(), Errno> {
     let value = parse_number(value.trim_ascii())?;
     let value = u32::try_from(value).ok().filter(|&value| value <= max).ok_or(Errno::EINVAL)?;
     level.store(value, Relaxed);
-    Ok(())
-}
-
-fn store_group_fairness(value: &[u8]) -> Result<(), Errno> {
-    match parse_number(value.trim_ascii())? {
-        on @ (0 | 1) => SCHEDULER.set_group_fairness(on == 1),
-        _ => return Err(Errno::EINVAL),
-    }
     Ok(())
 }
 

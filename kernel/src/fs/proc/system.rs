@@ -8,6 +8,7 @@ use super::node::{Content, Entry, Topic};
 use super::{exo, sysctl};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{self, FileType, LinkTarget, device};
+use crate::memory::commitment;
 use crate::memory::physical::buddy_allocator;
 use crate::process::tree;
 use crate::scheduler::{self, CpuUsage, LOAD_SHIFT, SCHEDULER};
@@ -153,7 +154,7 @@ fn meminfo(text: &mut Text) -> fmt::Result {
         ("SUnreclaim", memory.heap),
         ("KernelStack", memory.kernel_stacks),
         ("PageTables", memory.page_tables),
-        ("CommitLimit", memory.total / 2),
+        ("CommitLimit", commitment::limit_bytes()),
         ("Committed_AS", memory.committed),
         ("AnonHugePages", memory.large),
     ];

@@ -85,9 +85,13 @@ impl File for Node {
         let seals = regular.writing.lock();
         let size = regular.pages.size();
         let at = if flags.contains(IoFlags::APPEND) { size } else { *position };
-        let len = write_checks::allowed_len(at, len)?;
-        let end = at + len as u64;
-        if seals.intersects(NO_WRITE) || (seals.contains(Seals::F_SEAL_GROW) && end > size) {
+        let mut len = write_checks::allowed_len(at, len)?;
+        if seals.contains(Seals::F_SEAL_GROW) && at + len as u64 > size {
+            // Page by page, as Linux writes: none of which a part would lie behind the end.
+            let whole_pages = size & !(hal::PAGE_SIZE as u64 - 1);
+            len = usize::try_from(whole_pages.saturating_sub(at)).map_or(len, |room| len.min(room));
+        }
+        if seals.intersects(NO_WRITE) || len == 0 {
             return Err(Errno::EPERM);
         }
         self.written();

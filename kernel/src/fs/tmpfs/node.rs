@@ -381,6 +381,9 @@ impl Node {
         if (seals - *held).contains(Seals::F_SEAL_WRITE) {
             regular.pages.deny_shared_mappings()?;
         }
+        if seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE) {
+            regular.pages.forbid_stores();
+        }
         *held |= seals;
         Ok(())
     }

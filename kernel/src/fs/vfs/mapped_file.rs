@@ -58,6 +58,10 @@ impl MemoryObject for MappedFile {
         Arc::as_ptr(&self.open).addr()
     }
 
+    fn forbids_stores(&self) -> bool {
+        self.contents.forbids_stores()
+    }
+
     fn attach(&self, is_shared: bool) -> Result<(), Errno> {
         self.contents.attach(is_shared)
     }

@@ -1,39 +1,10 @@
-//! How much an address space holds, what it may hold, and what all of them have been promised.
+//! How much an address space holds, and what it may hold.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use hal::PAGE_SIZE;
-use linux_abi::errno::Errno;
 use linux_abi::limits::STACK_LIMIT;
 
 use super::vma::VmFlags;
-use crate::memory::physical::buddy_allocator;
-
-hal::machine_static! {
-    /// Pages that have been promised to private writable mappings.
-    static COMMITTED: AtomicUsize = AtomicUsize::new(0);
-}
-
-/// Charges `pages`; refuses only what the machine could never supply (the heuristic mode of `vm.overcommit_memory`).
-///
-/// # Errors
-/// `ENOMEM`.
-pub(super) fn charge(pages: usize) -> Result<(), Errno> {
-    if pages > buddy_allocator::total_bytes() / PAGE_SIZE {
-        return Err(Errno::ENOMEM);
-    }
-    COMMITTED.fetch_add(pages, Relaxed);
-    Ok(())
-}
-
-pub(super) fn uncharge(pages: usize) {
-    COMMITTED.fetch_sub(pages, Relaxed);
-}
-
-/// Returns the bytes that have been promised to programs (`Committed_AS`).
-pub fn committed_bytes() -> usize {
-    COMMITTED.load(Relaxed) * PAGE_SIZE
-}
 
 /// Pages of an address space, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

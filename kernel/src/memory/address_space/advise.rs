@@ -21,7 +21,7 @@ impl AddressSpace {
     /// - `EINVAL`: unknown advice, a misaligned start, a range that wraps, or advice that does not fit the mapping.
     /// - `ENOMEM`: a hole in the range; the rest has been advised.
     /// - `EAGAIN`: no memory for a page table.
-    /// - `EACCES`: `MADV_REMOVE` on a mapping that is not shared and writable.
+    /// - `EACCES`: `MADV_REMOVE` on a mapping that is not shared or cannot be made writable.
     pub fn madvise(&self, start: usize, len: usize, advice: u32) -> Result<(), Errno> {
         let known = matches!(advice, MADV_NORMAL..=MADV_DONTNEED | MADV_FREE..=MADV_DONTNEED_LOCKED);
         if !known || !is_page_aligned(start) {
@@ -73,7 +73,7 @@ fn remove(vma: &Vma, part: Range<usize>) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let object = vma.object.as_ref().ok_or(Errno::EINVAL)?;
-    if !vma.flags.contains(VmFlags::SHARED | VmFlags::WRITE) {
+    if !vma.flags.shares_stores() {
         return Err(Errno::EACCES);
     }
     let first = vma.offset_of(part.start) << PAGE_SHIFT;

@@ -9,10 +9,11 @@ use hal::{Access, Error, PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 
 use super::AddressSpace;
-use super::accounts::{Limits, charge, uncharge};
+use super::accounts::Limits;
 use super::mm::{Hot, Mm, page_flags};
 use super::vma::{ObjectKind, VmFlags, Vma};
 use super::vma_map::Position;
+use crate::memory::commitment::{charge, uncharge};
 use crate::memory::object::MemoryObject;
 use crate::memory::physical::buddy_allocator::{
     alloc_user_frame, alloc_zeroed_frame, alloc_zeroed_user_frame, has_room_for,

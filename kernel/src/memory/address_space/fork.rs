@@ -7,11 +7,12 @@ use hal::paging::{PageFlags, PageTable, TlbFlush};
 use linux_abi::errno::Errno;
 
 use super::AddressSpace;
-use super::accounts::{Limits, Usage, charge, uncharge};
+use super::accounts::{Limits, Usage};
 use super::mm::{Hot, Mm};
 use super::registry;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::VmaMap;
+use crate::memory::commitment::{charge, uncharge};
 use crate::memory::reserve;
 
 impl AddressSpace {

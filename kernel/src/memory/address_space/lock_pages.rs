@@ -1,28 +1,57 @@
 //! mlock(2), munlock(2), mlockall(2). Nothing is ever swapped, so a lock is an account and a promise to populate.
 
+use core::ops::Range;
+
 use hal::addr::{page_ceil, page_floor};
 use hal::{PAGE_SHIFT, USER_END};
 use linux_abi::errno::Errno;
 
 use super::AddressSpace;
-use super::mm::Gone;
+use super::mm::{Gone, Mm};
 use super::vma::VmFlags;
 
 const LOCK_BITS: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
+
+/// Returns the pages of a range. A length that wraps when it is rounded up is none, on Linux too.
+fn lock_range(start: usize, len: usize) -> Result<Range<usize>, Errno> {
+    let first = page_floor(start);
+    let len = len.checked_add(start - first).and_then(page_ceil).unwrap_or(0);
+    Ok(first..first.checked_add(len).ok_or(Errno::EINVAL)?)
+}
+
+impl Mm {
+    /// Changes how the mappings of a range are locked, up to the first hole.
+    ///
+    /// # Errors
+    /// `ENOMEM`: a hole, or too many mappings.
+    fn change_locks(&mut self, range: Range<usize>, bits: VmFlags, gone: &mut Gone) -> Result<(), Errno> {
+        let mut end = range.start;
+        for vma in self.vmas.overlapping(range.clone()) {
+            if vma.start > end {
+                break;
+            }
+            end = vma.end.min(range.end);
+        }
+        self.change_flags(range.start..end, gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+        if end == range.end { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+}
 
 impl AddressSpace {
     /// Locks a range. `may_lock`: the caller has `CAP_IPC_LOCK`.
     ///
     /// # Errors
     /// - `EPERM`: no right to lock anything. `EINVAL`: the range wraps.
-    /// - `ENOMEM`: a hole, the limit, or too many mappings. `EAGAIN`: some pages cannot be had.
+    /// - `ENOMEM`: a hole (what lies below it is locked), the limit, or too many mappings. `EAGAIN`: some pages cannot be had.
     pub fn mlock(&self, start: usize, len: usize, on_fault: bool, may_lock: bool) -> Result<(), Errno> {
         if !may_lock && self.limits.locked() == 0 {
             return Err(Errno::EPERM);
         }
-        let first = page_floor(start);
-        let end = start.checked_add(len).and_then(page_ceil).ok_or(Errno::EINVAL)?;
-        let range = first..end;
+        let range = lock_range(start, len)?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let Range { start: first, end } = range;
         let mut gone = Gone::new();
         let result = (|| {
             let mut mm = self.mm.lock();
@@ -36,11 +65,8 @@ impl AddressSpace {
             if !may_lock && (pages.saturating_sub(already) << PAGE_SHIFT) as u64 > self.limits.locked() {
                 return Err(Errno::ENOMEM);
             }
-            if end > USER_END || mm.pages_in(range.clone()) != range.len() >> PAGE_SHIFT {
-                return Err(Errno::ENOMEM);
-            }
             let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
-            mm.change_flags(range.clone(), &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+            mm.change_locks(range.clone(), bits, &mut gone)?;
             if on_fault {
                 return Ok(());
             }
@@ -58,16 +84,9 @@ impl AddressSpace {
     /// # Errors
     /// `EINVAL`: the range wraps. `ENOMEM`: a hole, or too many mappings.
     pub fn munlock(&self, start: usize, len: usize) -> Result<(), Errno> {
-        let first = page_floor(start);
-        let end = start.checked_add(len).and_then(page_ceil).ok_or(Errno::EINVAL)?;
+        let range = lock_range(start, len)?;
         let mut gone = Gone::new();
-        let result = (|| {
-            let mut mm = self.mm.lock();
-            if end > USER_END || mm.pages_in(first..end) != (end - first) >> PAGE_SHIFT {
-                return Err(Errno::ENOMEM);
-            }
-            mm.change_flags(first..end, &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS)))
-        })();
+        let result = self.mm.lock().change_locks(range, VmFlags::empty(), &mut gone);
         drop(gone);
         result
     }

@@ -1,6 +1,7 @@
 //! mmap(2), munmap(2), brk(2), and what execve(2) needs.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil, page_floor};
@@ -10,11 +11,12 @@ use linux_abi::errno::Errno;
 use linux_abi::limits::{MAX_MAP_COUNT, MMAP_MIN_ADDR};
 
 use super::AddressSpace;
-use super::accounts::{Limits, charge, uncharge};
+use super::accounts::Limits;
 use super::mm::{Gone, Hot, Mm};
 use super::registry;
 use super::vma::{Lineage, VmFlags, Vma};
 use crate::memory::MemoryObject;
+use crate::memory::commitment::{Commitment, is_strict};
 use crate::memory::page_cache::SharedMemory;
 use crate::memory::reserve;
 
@@ -122,6 +124,9 @@ impl AddressSpace {
         }
         let range = start..start + len;
         flags |= mm.default_flags;
+        if is_strict() {
+            flags.remove(VmFlags::NORESERVE);
+        }
         if flags.contains(VmFlags::LOCKED) {
             if !request.may_lock && self.limits.locked() == 0 {
                 return Err(Errno::EPERM);
@@ -140,14 +145,20 @@ impl AddressSpace {
         let (object, first_page) = match object {
             Some(object) => (Some(object), first_page),
             None if flags.contains(VmFlags::SHARED) => {
-                charge(pages)?;
-                uncharge(pages);
-                (Some(SharedMemory::new(len as u64) as Arc<dyn MemoryObject>), 0)
+                let is_promised = !flags.contains(VmFlags::NORESERVE);
+                let promise = is_promised.then(|| Commitment::new(pages)).transpose()?;
+                (Some(SharedMemory::new(len as u64, promise) as Arc<dyn MemoryObject>), 0)
             }
             None => (None, (start >> PAGE_SHIFT) as u64),
         };
         if let Some(object) = &object {
-            object.attach(flags.contains(VmFlags::SHARED))?;
+            if flags.contains(VmFlags::SHARED) && object.forbids_stores() {
+                if flags.contains(VmFlags::WRITE) {
+                    return Err(Errno::EPERM);
+                }
+                flags.remove(VmFlags::MAYWRITE);
+            }
+            object.attach(flags.shares_stores())?;
         }
         // From here on `vma` detaches the object.
         let mut vma =
@@ -177,6 +188,27 @@ impl AddressSpace {
             let mut mm = self.mm.lock();
             let mut flush = TlbFlush::new();
             mm.unmap(range, &mut flush, &mut gone)
+        };
+        drop(gone);
+        result
+    }
+
+    /// Removes what a shmat(2) mapped at `start`, as far as it is still there.
+    ///
+    /// # Errors
+    /// `EINVAL`: nothing such begins there. `ENOMEM`: no memory for a page table.
+    pub fn detach(&self, start: usize) -> Result<(), Errno> {
+        if !is_page_aligned(start) {
+            return Err(Errno::EINVAL);
+        }
+        registry::drop_deferred();
+        let mut gone = Gone::new();
+        let result = {
+            let mut mm = self.mm.lock();
+            let mut flush = TlbFlush::new();
+            mm.attachment_at(start).and_then(|parts| {
+                parts.into_iter().try_for_each(|part| mm.unmap(part, &mut flush, &mut gone))
+            })
         };
         drop(gone);
         result
@@ -237,6 +269,24 @@ pub(super) fn user_range(start: usize, len: usize) -> Result<Range<usize>, Errno
 }
 
 impl Mm {
+    /// Returns the mappings that are left of what a shmat(2) mapped at `start`.
+    ///
+    /// # Errors
+    /// `EINVAL`: none.
+    fn attachment_at(&self, start: usize) -> Result<Vec<Range<usize>>, Errno> {
+        // The first may be gone: each knows how far it was from the start.
+        let begins = |vma: &&Vma| vma.offset_of(vma.start) == ((vma.start - start) >> PAGE_SHIFT) as u64;
+        let object = |vma: &Vma| {
+            vma.object.as_ref().and_then(|object| Some((object.mapping_id(), object.attachment_len()?)))
+        };
+        let mut all = self.vmas.iter_from(start).filter(|vma| vma.start >= start).filter(begins);
+        let (id, len) = all.find_map(object).ok_or(Errno::EINVAL)?;
+        let end = start.saturating_add(len);
+        let parts =
+            self.vmas.overlapping(start..end).filter(|vma| object(vma).is_some_and(|(other, _)| other == id));
+        Ok(parts.filter(begins).map(Vma::range).collect())
+    }
+
     /// Chooses the address of a new mapping (`get_unmapped_area`).
     pub(super) fn place(&mut self, place: Place, len: usize) -> Result<usize, Errno> {
         if len > USER_END {

@@ -80,21 +80,23 @@ impl AddressSpace {
         Some(labelled(&vma, info))
     }
 
-    /// Stores in `out`, for each page of a range, whether it is in memory (mincore(2)).
+    /// Stores in `out`, for the pages from `start` on that are in one mapping, whether each is in memory (mincore(2));
+    /// returns how many.
     ///
     /// # Errors
-    /// `ENOMEM`: a hole.
-    pub fn mincore(&self, start: usize, out: &mut [u8]) -> Result<(), Errno> {
+    /// `ENOMEM`: nothing is mapped there.
+    pub fn mincore(&self, start: usize, out: &mut [u8]) -> Result<usize, Errno> {
         let mm = self.mm.lock();
-        for (i, byte) in out.iter_mut().enumerate() {
+        let vma = mm.vmas.containing(start).ok_or(Errno::ENOMEM)?;
+        let n = out.len().min((vma.end - start) >> PAGE_SHIFT);
+        for (i, byte) in out[..n].iter_mut().enumerate() {
             let page = start + i * PAGE_SIZE;
-            let vma = mm.vmas.containing(page).ok_or(Errno::ENOMEM)?;
             let is_cached = || {
                 vma.object.as_ref().is_some_and(|object| object.cached_page(vma.offset_of(page)).is_some())
             };
             *byte = u8::from(mm.table.flags(page).is_some() || is_cached());
         }
-        Ok(())
+        Ok(n)
     }
 
     /// Writes the changes of shared mappings of a range to their files; `flags` are the raw bits of the call.
@@ -108,7 +110,8 @@ impl AddressSpace {
         if flags.contains(both) || !is_page_aligned(start) {
             return Err(Errno::EINVAL);
         }
-        let end = page_ceil(len).and_then(|len| start.checked_add(len)).ok_or(Errno::ENOMEM)?;
+        // A length that wraps when it is rounded up is none, on Linux too.
+        let end = start.checked_add(page_ceil(len).unwrap_or(0)).ok_or(Errno::ENOMEM)?;
         let mut parts: Gone = Vec::new();
         let result = {
             let mm = self.mm.lock();

@@ -8,11 +8,12 @@ use hal::{PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_MAP_COUNT;
 
-use super::accounts::{Limits, Usage, charge, uncharge};
+use super::accounts::{Limits, Usage};
 use super::large;
 use super::layout::Layout;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::{Position, VmaMap};
+use crate::memory::commitment::{charge, uncharge};
 
 /// Mappings that have been removed. They are dropped without the lock: the last handle of a file closes it.
 pub(super) type Gone = Vec<Vma>;

@@ -34,7 +34,7 @@ mod remote;
 mod vma;
 mod vma_map;
 
-pub use accounts::{Limits, Usage, committed_bytes};
+pub use accounts::{Limits, Usage};
 pub use fault::{FaultError, FaultKind};
 pub use large::LargePages;
 pub use map::{MapRequest, Place};
@@ -80,7 +80,7 @@ impl AddressSpace {
     /// # Errors
     /// `ENOMEM`.
     pub fn new_fixed() -> Result<Arc<Self>, Errno> {
-        Self::with_layout(Layout::fixed())
+        Self::with_layout(Layout::new([0; 32]))
     }
 
     fn with_layout(layout: Layout) -> Result<Arc<Self>, Errno> {
@@ -203,7 +203,7 @@ impl Drop for AddressSpace {
         let mm = self.mm.get_mut();
         let committed =
             mm.vmas.iter().filter(|vma| vma.flags.contains(VmFlags::ACCOUNT)).map(vma::Vma::pages).sum();
-        accounts::uncharge(committed);
+        super::commitment::uncharge(committed);
         mm.table.free_ranges(mm.vmas.iter().map(vma::Vma::range));
     }
 }

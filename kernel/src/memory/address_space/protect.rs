@@ -7,9 +7,10 @@ use linux_abi::errno::Errno;
 use linux_abi::mman::Prot;
 
 use super::AddressSpace;
-use super::accounts::charge;
+use super::accounts::Limits;
 use super::mm::{Gone, Mm, page_flags};
 use super::vma::{VmFlags, Vma};
+use crate::memory::commitment::charge;
 use crate::memory::reserve;
 
 /// Turns `PROT_*` into the rights of a mapping.
@@ -22,7 +23,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// - `EINVAL`: `start` is not the address of a page, or unknown bits.
-    /// - `ENOMEM`: a hole in the range; what lies below it has changed. Too many mappings.
+    /// - `ENOMEM`: a hole in the range; what lies below it has changed. Too many mappings, too much promised, `RLIMIT_DATA`.
     /// - `EACCES`: a file mapping that may not get a right; what lies below it has changed.
     pub fn mprotect(&self, start: usize, len: usize, prot: u32) -> Result<(), Errno> {
         let grows = Prot::PROT_GROWSDOWN | Prot::PROT_GROWSUP;
@@ -46,7 +47,7 @@ impl AddressSpace {
         let mut gone = Gone::new();
         let result = {
             let mut mm = self.mm.lock();
-            mm.protect(start, end, growth, rights(Prot::from_bits_truncate(rest)), &mut gone)
+            mm.protect(start, end, growth, rights(Prot::from_bits_truncate(rest)), &self.limits, &mut gone)
         };
         drop(gone);
         result
@@ -60,6 +61,7 @@ impl Mm {
         end: usize,
         growth: Prot,
         rights: VmFlags,
+        limits: &Limits,
         gone: &mut Gone,
     ) -> Result<(), Errno> {
         let first = self.vmas.find(start).map(|at| self.vmas.get(at)).ok_or(Errno::ENOMEM)?;
@@ -91,6 +93,13 @@ impl Mm {
             }
             if new == old {
                 continue;
+            }
+            let pages = part.len() >> PAGE_SHIFT;
+            if new.contains(VmFlags::WRITE)
+                && !self.may_expand(new, pages, limits)
+                && self.may_expand(old, pages, limits)
+            {
+                return Err(Errno::ENOMEM);
             }
             let tracks = vma.object.as_ref().is_some_and(|object| object.tracks_writes());
             let uncharged = VmFlags::ACCOUNT | VmFlags::WRITE | VmFlags::SHARED | VmFlags::NORESERVE;

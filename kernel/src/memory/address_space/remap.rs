@@ -10,11 +10,12 @@ use linux_abi::limits::MAX_MAP_COUNT;
 use linux_abi::mman::MremapFlags;
 
 use super::AddressSpace;
-use super::accounts::{Limits, charge, uncharge};
+use super::accounts::Limits;
 use super::map::Place;
 use super::mm::{Gone, Mm};
 use super::registry;
 use super::vma::{Lineage, VmFlags, Vma};
+use crate::memory::commitment::{charge, uncharge};
 use crate::memory::reserve;
 
 impl AddressSpace {

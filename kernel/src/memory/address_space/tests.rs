@@ -381,7 +381,7 @@ fn advice_is_taken() {
     assert_eq!((byte(&child, BASE + 2 * PAGE_SIZE), byte(&child, BASE + 3 * PAGE_SIZE)), (0, 1));
     assert_eq!(space.madvise(BASE, PAGE_SIZE, 77), Err(Errno::EINVAL));
     assert_eq!(space.madvise(BASE, 8 * PAGE_SIZE, 3), Err(Errno::ENOMEM));
-    let object = SharedMemory::new(PAGE_SIZE as u64);
+    let object = SharedMemory::new(PAGE_SIZE as u64, None);
     map_object(&space, object, 1, VmFlags::SHARED | VmFlags::MAYSHARE);
     put(&space, BASE, 1);
     space.madvise(BASE, PAGE_SIZE, 9).unwrap();
@@ -414,7 +414,7 @@ fn maps_look_like_linux() {
         Place::Fixed(BASE + PAGE_SIZE),
         PAGE_SIZE,
         VmFlags::READ | VmFlags::EXEC,
-        SharedMemory::new(1 << 20),
+        SharedMemory::new(1 << 20, None),
         8 << 12,
     );
     request.flags |= VmFlags::MAYSHARE;

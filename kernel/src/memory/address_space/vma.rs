@@ -80,6 +80,11 @@ impl VmFlags {
         self & (Self::NORESERVE | Self::SHARED | Self::WRITE) == Self::WRITE
     }
 
+    /// Tells whether stores reach the object, now or once mprotect(2) allows them.
+    pub(super) fn shares_stores(self) -> bool {
+        self.contains(Self::SHARED | Self::MAYWRITE)
+    }
+
     /// Tells whether stores go to private copies.
     pub(super) fn is_private(self) -> bool {
         !self.contains(Self::SHARED) && !self.contains(Self::MAYSHARE)
@@ -153,7 +158,7 @@ impl Clone for Vma {
         let Self { start, end, flags, lineage, offset, ref object } = *self;
         if let Some(object) = object {
             // Never refused for a mapping of a kind that exists.
-            let _ = object.attach(flags.contains(VmFlags::SHARED));
+            let _ = object.attach(flags.shares_stores());
         }
         Self { start, end, flags, lineage, offset, object: object.clone() }
     }
@@ -162,7 +167,7 @@ impl Clone for Vma {
 impl Drop for Vma {
     fn drop(&mut self) {
         if let Some(object) = &self.object {
-            object.detach(self.flags.contains(VmFlags::SHARED));
+            object.detach(self.flags.shares_stores());
         }
     }
 }

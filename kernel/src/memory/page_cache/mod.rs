@@ -19,7 +19,7 @@ pub use shared_memory::SharedMemory;
 
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hal::frame::Frame;
 use hal::sync::SpinLock;
@@ -67,6 +67,8 @@ pub struct PageCache {
     mappings: AtomicUsize,
     /// Mappings through which the file can be written; -1 when they are forbidden.
     shared_mappings: AtomicI32,
+    /// No more of them are made.
+    forbids_stores: AtomicBool,
 }
 
 impl PageCache {
@@ -78,6 +80,7 @@ impl PageCache {
             account,
             mappings: AtomicUsize::new(0),
             shared_mappings: AtomicI32::new(0),
+            forbids_stores: AtomicBool::new(false),
         }
     }
 
@@ -335,6 +338,11 @@ impl PageCache {
             Err(_) => Err(Errno::EBUSY),
         }
     }
+
+    /// Has no more mappings made through which the file can be written.
+    pub fn forbid_stores(&self) {
+        self.forbids_stores.store(true, Relaxed);
+    }
 }
 
 impl Drop for PageCache {
@@ -364,6 +372,10 @@ impl MemoryObject for PageCache {
 
     fn mapping_id(&self) -> usize {
         self.content_id()
+    }
+
+    fn forbids_stores(&self) -> bool {
+        self.forbids_stores.load(Relaxed)
     }
 
     fn attach(&self, is_shared: bool) -> Result<(), Errno> {

@@ -4,11 +4,12 @@ use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use hal::Access;
 use hal::frame::Frame;
+use hal::{Access, PAGE_SHIFT};
 use linux_abi::errno::Errno;
 
 use super::PageCache;
+use crate::memory::commitment::Commitment;
 use crate::memory::object::{MapLabel, MemoryObject};
 
 hal::machine_static! {
@@ -21,14 +22,33 @@ pub struct SharedMemory {
     pages: PageCache,
     inode: u64,
     name: &'static [u8],
+    /// What was promised of it beforehand.
+    _promise: Option<Commitment>,
 }
 
 impl SharedMemory {
-    /// Makes zeroes of `len` bytes.
-    pub fn new(len: u64) -> Arc<Self> {
+    /// Makes zeroes of `len` bytes, promised or not.
+    pub(in crate::memory) fn new(len: u64, promise: Option<Commitment>) -> Arc<Self> {
         let pages = PageCache::new(None);
         pages.set_size(len);
-        Arc::new(Self { pages, inode: NEXT_INODE.fetch_add(1, Relaxed), name: b"/dev/zero (deleted)" })
+        let inode = NEXT_INODE.fetch_add(1, Relaxed);
+        Arc::new(Self { pages, inode, name: b"/dev/zero (deleted)", _promise: promise })
+    }
+}
+
+impl SharedMemory {
+    /// Makes zeroes of `len` bytes, a multiple of the page size, for System V shared memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`: more than may be promised.
+    pub fn for_segment(len: u64, is_promised: bool) -> Result<Arc<Self>, Errno> {
+        let pages = usize::try_from(len >> PAGE_SHIFT).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self::new(len, is_promised.then(|| Commitment::new(pages)).transpose()?))
+    }
+
+    /// Returns the number of pages in memory.
+    pub fn page_count(&self) -> usize {
+        self.pages.page_count()
     }
 }
 

@@ -6,7 +6,6 @@ use core::sync::atomic::Ordering::Relaxed;
 use hal::task::{Current, Work};
 
 use super::cpu::{CPUS, Cpu};
-use super::idle;
 use super::run_queue::Requeue;
 use super::scheduler::{SCHEDULER, current};
 use super::tick::TICK_NS;
@@ -32,9 +31,8 @@ pub fn cond_resched() {
 pub(super) fn reschedule_because(why: Requeue) {
     hal::sync::might_sleep();
     let me = current();
-    if let Some(next) = choose_next(&me, why) {
-        hal::task::switch_to(next);
-    }
+    let Some(next) = choose_next(&me, why) else { return };
+    hal::task::switch_to(next);
     finish_switch();
 }
 
@@ -107,10 +105,6 @@ pub(crate) fn finish_switch() {
     let cpu = CPUS.get();
     if !cpu.handover.is_empty() {
         hand_over(cpu);
-    }
-    let urgent = SCHEDULER.urgent.load(Relaxed);
-    if urgent != 0 {
-        idle::pull_urgent(urgent);
     }
 }
 
