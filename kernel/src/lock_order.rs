@@ -97,6 +97,8 @@ pub const THREADS: LockRank = LockRank::new(500, "threads");
 pub const THREAD_NAME: LockRank = LockRank::new(505, "thread name");
 /// A bucket of waiting threads (futex): threads are woken under it. Two: the lower index first.
 pub const FUTEX_BUCKET: LockRank = LockRank::nesting(510, "futex bucket");
+/// System V shared memory: mappings come and go under it, with their address space locked.
+pub const SHARED_SEGMENTS: LockRank = LockRank::new(585, "shared segments");
 /// The list of address spaces: held for a look only.
 pub const ADDRESS_SPACES: LockRank = LockRank::new(590, "address spaces");
 /// The pages of one file: a page fault takes it, so only the allocators come after.

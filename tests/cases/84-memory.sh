@@ -102,3 +102,9 @@ p memory overcommit
 echo 50 > /proc/sys/vm/overcommit_ratio
 echo 0 > /proc/sys/vm/overcommit_memory
 cat /proc/sys/vm/overcommit_memory /proc/sys/vm/overcommit_ratio
+
+#case shm
+p memory shm
+
+#case shm_keys
+p memory shm_keys

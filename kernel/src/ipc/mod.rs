@@ -3,3 +3,4 @@
 pub mod eventfd;
 pub mod futex;
 pub mod pipe;
+pub mod shm;

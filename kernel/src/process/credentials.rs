@@ -143,6 +143,11 @@ impl Credentials {
         self.gid.fs == gid || self.groups.binary_search(&gid).is_ok()
     }
 
+    /// Whether the thread acts as a member of group `gid` towards all but files.
+    pub fn is_member(&self, gid: u32) -> bool {
+        self.gid.effective == gid || self.groups.binary_search(&gid).is_ok()
+    }
+
     /// Whether a thread with these credentials may signal one with `target`'s (kill(2)).
     pub fn may_kill(&self, target: &Self) -> bool {
         let senders = [self.uid.effective, self.uid.real];

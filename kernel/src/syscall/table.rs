@@ -4,10 +4,10 @@ use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
     acct, adjtimex, arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd,
-    execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, ioprio_set,
-    kill, madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap,
-    names, nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, rlimit, rseq, sched_setscheduler,
-    setitimer, setpgid, setuid, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create,
+    execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill,
+    madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names,
+    nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, rlimit, rseq, sched_setscheduler,
+    setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create,
     timerfd_create, uname, vhangup, wait,
 };
 
@@ -85,12 +85,12 @@ pub static ROWS: &[Row] = &[
     row(nr::WAITID,            wait::waitid,               IfSaRestart, Partial("no P_PIDFD")),
     row(nr::SET_TID_ADDRESS,   arch_prctl::set_tid_address, Never,      Full),
     row(nr::ARCH_PRCTL,        arch_prctl::arch_prctl,     Never,       Partial("FS and GS base only")),
-    row(nr::PERSONALITY,       arch_prctl::personality,    Never,       Partial("ADDR_NO_RANDOMIZE counts; the others are kept, without effect")),
+    row(nr::PERSONALITY,       arch_prctl::personality,    Never,       Partial("kept and inherited, without effect")),
     row(nr::PRCTL,             prctl::prctl,               Never,       Partial("no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER, timer slack, seccomp, speculation controls")),
     row(nr::GETRUSAGE,         getrusage::getrusage,       Never,       Full),
     row(nr::TIMES,             sysinfo::times,             Never,       Full),
     row(nr::GETRLIMIT,         rlimit::getrlimit,          Never,       Full),
-    row(nr::SETRLIMIT,         rlimit::setrlimit,          Never,       Partial("RLIMIT_CORE, RLIMIT_MSGQUEUE have no effect")),
+    row(nr::SETRLIMIT,         rlimit::setrlimit,          Never,       Partial("RLIMIT_CORE, RLIMIT_MSGQUEUE, RLIMIT_RTTIME have no effect")),
     row(nr::PRLIMIT64,         rlimit::prlimit64,          Never,       Partial("as setrlimit")),
     // Files: reading and writing.
     row(nr::READ,              read::read,                 IfSaRestart, Full),
@@ -219,6 +219,10 @@ pub static ROWS: &[Row] = &[
     row(nr::MLOCKALL,            mlock::mlockall,             Never,       Full),
     row(nr::MUNLOCKALL,          mlock::munlockall,           Never,       Full),
     row(nr::MEMFD_CREATE,        memfd_create::memfd_create,  Never,       Partial("no huge pages; the name is not shown")),
+    row(nr::SHMGET,              shmget::shmget,              Never,       Partial("no huge pages: SHM_HUGETLB is ENOMEM")),
+    row(nr::SHMAT,               shmget::shmat,               Never,       Full),
+    row(nr::SHMDT,               shmget::shmdt,               Never,       Full),
+    row(nr::SHMCTL,              shmget::shmctl,              Never,       Full),
     row(nr::PROCESS_VM_READV,    process_vm::process_vm_readv, Never,       Full),
     row(nr::PROCESS_VM_WRITEV,   process_vm::process_vm_writev, Never,       Full),
     // Signals.
@@ -266,8 +270,6 @@ pub static ROWS: &[Row] = &[
     row(nr::RSEQ,                rseq::rseq,                                    Never,       Full),
     row(nr::GETPRIORITY,         getpriority::getpriority,                      Never,       Full),
     row(nr::SETPRIORITY,         getpriority::setpriority,                      Never,       Full),
-    row(nr::IOPRIO_SET,          ioprio_set::ioprio_set,                        Never,       Partial("kept, without effect: there is no disk")),
-    row(nr::IOPRIO_GET,          ioprio_set::ioprio_get,                        Never,       Full),
     row(nr::GETTIMEOFDAY,        gettimeofday::gettimeofday,                    Never,       Full),
     row(nr::SETTIMEOFDAY,        gettimeofday::settimeofday,                    Never,       Full),
     row(nr::TIME,                gettimeofday::time,                            Never,       Full),

@@ -19,6 +19,13 @@ consts! { u32;
     SHM_EXEC = 0o100_000, "`shmat`: executable.";
     SHM_DEST = 0o1000, "In the mode: removed with the last detach.";
     SHM_LOCKED = 0o2000, "In the mode: locked.";
+    SHM_HUGETLB = 0o4000, "`shmget`: huge pages.";
+    SHM_NORESERVE = 0o10000, "`shmget`: nothing is promised.";
+    SHM_LOCK = 11, "`shmctl`: locks into memory.";
+    SHM_UNLOCK = 12, "`shmctl`: unlocks.";
+    SHM_STAT = 13, "`shmctl`: as `IPC_STAT`, by place in the table.";
+    SHM_INFO = 14, "`shmctl`: what all use.";
+    SHM_STAT_ANY = 15, "`shmctl`: as `SHM_STAT`, whatever the permissions.";
 }
 
 /// `struct ipc64_perm`.
@@ -74,3 +81,39 @@ pub struct Shmid64Ds {
 }
 
 const _: () = assert!(size_of::<Shmid64Ds>() == 112);
+
+/// `struct shminfo64`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Shminfo64 {
+    /// Bytes of a segment at most.
+    pub shmmax: u64,
+    /// At least.
+    pub shmmin: u64,
+    /// Segments at most.
+    pub shmmni: u64,
+    /// Segments of a process at most.
+    pub shmseg: u64,
+    /// Pages of all segments at most.
+    pub shmall: u64,
+    /// Zero.
+    pub _unused: [u64; 4],
+}
+
+/// `struct shm_info`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ShmInfo {
+    /// Segments (an `int` and its padding).
+    pub used_ids: u64,
+    /// Their pages.
+    pub shm_tot: u64,
+    /// Pages in memory.
+    pub shm_rss: u64,
+    /// Pages swapped out.
+    pub shm_swp: u64,
+    /// Unused.
+    pub swap_attempts: u64,
+    /// Unused.
+    pub swap_successes: u64,
+}
