@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::packages::{self, Need};
 use crate::test::{self, Totals};
 use crate::toolchain::{Choice, Toolchain, host_cargo};
-use crate::{build, cmd, licences, qemu, simd, syscalls, tidy};
+use crate::{bench, build, cmd, licences, qemu, simd, syscalls, tidy};
 
 /// What the user asked of `ci`.
 #[derive(clap::Args)]
@@ -53,6 +53,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         let image = build::image(&build::Args { toolchain: args.toolchain, ..build::Args::default() })?;
         simd::check(&image)
     });
+    check("costs of all operations", &mut || bench::check_all(args.toolchain));
     totals += test::run(&test::Args { toolchain: args.toolchain, ..test::Args::default() })?;
     Ok(test::finish(totals))
 }

@@ -125,6 +125,18 @@ pub(crate) fn ensure() -> Result<()> {
     packages::ensure(&[Need::new(PROGRAM, "qemu-system-x86")])
 }
 
+/// Returns the emulator's name and version, as far as it says how instructions are executed: without the corrections.
+///
+/// # Errors
+/// If it is missing.
+pub(crate) fn version() -> Result<String> {
+    ensure()?;
+    let text = cmd::capture(Command::new(PROGRAM).arg("--version"))?;
+    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let numbers: Vec<&str> = version.unwrap_or_default().split('.').take(2).collect();
+    Ok(format!("QEMU {}", numbers.join(".")))
+}
+
 /// Decides between virtualisation and emulation.
 fn use_kvm(accel: Accel) -> Result<bool> {
     match accel {

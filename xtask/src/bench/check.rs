@@ -34,12 +34,14 @@ pub(super) fn accept(run: Run) -> Result<()> {
 pub(super) fn check(run: &Run) -> Result<()> {
     let path = record::path(FILE);
     let baseline = record::read(&path)?.exo.with_context(|| format!("{} has no figures", path.display()))?;
-    if baseline.compiler != run.compiler {
-        println!(
-            "not compared: the baseline is of {}, this kernel of {}, and compilers differ by more than a change may",
-            baseline.compiler, run.compiler
-        );
-        return Ok(());
+    // Each makes or counts other instructions, by more than a change may cost.
+    for (what, theirs, ours) in
+        [("compiler", &baseline.compiler, &run.compiler), ("emulator", &baseline.emulator, &run.emulator)]
+    {
+        if theirs != ours {
+            println!("not compared: the baseline's {what} is \"{theirs}\", this one is \"{ours}\"");
+            return Ok(());
+        }
     }
     let verdict = compare(&baseline, run);
     for line in &verdict.better {
@@ -47,7 +49,8 @@ pub(super) fn check(run: &Run) -> Result<()> {
     }
     if !verdict.worse.is_empty() {
         bail!(
-            "{} rows are worse than {} allows:\n{}\nIf that is meant: cargo xtask bench --accept, and say why in the commit",
+            "{} rows are worse than {} allows:\n{}\nWhere it goes: cargo xtask profile --row NAME. If it is meant: cargo xtask \
+             bench --accept, and say why in the commit",
             verdict.worse.len(),
             path.display(),
             verdict.worse.join("\n")

@@ -18,7 +18,7 @@ use crate::filter::{Filter, Marks};
 use crate::qemu::{Accel, Console, Kind, Machine};
 use crate::scratch::Scratch;
 use crate::session::{self, Running, read_pieces};
-use crate::{cmd, paths};
+use crate::{cmd, paths, qemu};
 
 /// Options of a machine that counts: one instruction, one tick; no copies by byte, which the emulator counts one by
 /// one; the same random numbers and the same date on every run.
@@ -113,7 +113,7 @@ enum Line {
 pub(super) fn measure(kernel: &Kernel, tree: &Tree, plan: &Plan) -> Result<Run> {
     let name = kernel.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (command_line, compiler) = (kernel.append.to_owned(), kernel.compiler.clone());
-    let mut run = Run { kernel: name, command_line, compiler, rows: Vec::new() };
+    let mut run = Run { kernel: name, command_line, compiler, emulator: qemu::version()?, rows: Vec::new() };
     let mut deaths = 0;
     while run.rows.len() < plan.rows.len() {
         let after = run.rows.last().map(|row| row.name.clone());

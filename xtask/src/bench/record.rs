@@ -34,6 +34,9 @@ pub(super) struct Run {
     /// What compiled it, if this command did.
     #[serde(default)]
     pub(super) compiler: String,
+    /// The emulator and its version.
+    #[serde(default)]
+    pub(super) emulator: String,
     /// The rows, in the order in which they were measured.
     pub(super) rows: Vec<Row>,
 }

@@ -16,8 +16,11 @@ pub(super) struct Compared {
     pub(super) name: String,
     /// Whether bytes are counted.
     pub(super) is_memory: bool,
-    /// Exo-OS's figure through that of Linux at its fastest, if both were measured.
+    /// What decides: Exo-OS's figure through that of Linux at its fastest, in instructions or bytes; in time where
+    /// copying dominates and time was measured.
     pub(super) ratio: Option<f64>,
+    /// The ratio of the first three cells.
+    counted: Option<f64>,
     cells: [String; 3],
     wall: Option<[String; 3]>,
     notes: String,
@@ -46,7 +49,11 @@ fn compare_row(record: &Record, name: String) -> Compared {
             notes.push("unsteady");
         }
     }
-    let ratio = ratio(figures(fastest), figures(exo));
+    let wall = record.wall_linux.as_ref().zip(record.wall_exo.as_ref());
+    let timed =
+        wall.and_then(|(linux, exo)| ratio(linux.figures(&name).cloned(), exo.figures(&name).cloned()));
+    let counted = ratio(figures(fastest), figures(exo));
+    let ratio = if is_copying { timed.or(counted) } else { counted };
     if ratio.is_some_and(|ratio| ratio > AIM) {
         notes.push(if ratio.is_some_and(|ratio| ratio > 1.0) {
             "dearer than Linux"
@@ -54,15 +61,12 @@ fn compare_row(record: &Record, name: String) -> Compared {
             "above the aim"
         });
     }
-    let wall = record.wall_linux.as_ref().zip(record.wall_exo.as_ref()).map(|(linux, exo)| {
-        let ratio = self::ratio(linux.figures(&name).cloned(), exo.figures(&name).cloned());
-        [wall_cell(linux, &name), wall_cell(exo, &name), ratio_cell(ratio)]
-    });
+    let wall = wall.map(|(linux, exo)| [wall_cell(linux, &name), wall_cell(exo, &name), ratio_cell(timed)]);
     let is_memory = [fastest, exo].iter().flatten().any(|run| {
         run.figures(&name).is_some_and(|figures| figures.unit == "bytes") || name.starts_with("footprint/")
     });
     let cells = [fastest, debian, exo].map(|run| cell(run, &name));
-    Compared { is_memory, ratio, cells, wall, notes: notes.join(", "), name }
+    Compared { is_memory, ratio, counted, cells, wall, notes: notes.join(", "), name }
 }
 
 fn ratio(theirs: Option<Figures>, ours: Option<Figures>) -> Option<f64> {
@@ -142,7 +146,7 @@ impl Compared {
     fn columns(&self, has_wall: bool) -> Vec<String> {
         let mut columns = vec![self.name.clone()];
         columns.extend(self.cells.clone());
-        columns.push(ratio_cell(self.ratio));
+        columns.push(ratio_cell(self.counted));
         if has_wall {
             columns.extend(self.wall.clone().unwrap_or_else(|| ["-"; 3].map(str::to_owned)));
         }
@@ -244,6 +248,22 @@ mod tests {
         let text = text(&rows);
         assert!(text.contains("unsupported (x: ENOSYS)") && text.contains("dearer than Linux"), "{text}");
         assert!(markdown(&rows).contains("| a/b | 200 | - | 100 | 0.50 |  |"), "{}", markdown(&rows));
+    }
+
+    #[test]
+    fn time_decides_where_copying_dominates() {
+        let mut record = Record {
+            linux_fastest: run(&[("a/b", Some(200.0)), ("a/c", Some(200.0))]),
+            exo: run(&[("a/b", Some(100.0)), ("a/c", Some(100.0))]),
+            wall_linux: run(&[("a/b", Some(10.0)), ("a/c", Some(10.0))]),
+            wall_exo: run(&[("a/b", Some(20.0)), ("a/c", Some(20.0))]),
+            ..Record::default()
+        };
+        record.exo.as_mut().expect("made above").rows[0].copying = true;
+        let rows = compare(&record);
+        assert_eq!(rows.iter().map(|row| row.ratio).collect::<Vec<_>>(), [Some(2.0), Some(0.5)]);
+        let text = text(&rows);
+        assert!(text.contains("0.50") && text.contains("2.00") && text.contains("copying, dearer"), "{text}");
     }
 
     #[test]
