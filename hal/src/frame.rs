@@ -90,6 +90,11 @@ pub(crate) fn order_of_owned(number: FrameNumber) -> u8 {
     (state(number).map_or(0, |state| state.load(Ordering::Relaxed)) >> ORDER_SHIFT) as u8
 }
 
+/// Returns the number of handles of an owned frame that is a block of its own, at some recent moment.
+pub(crate) fn handles_of_owned(number: FrameNumber) -> u32 {
+    state(number).map_or(0, |state| state.load(Ordering::Relaxed)) & COUNT_MASK
+}
+
 /// Returns the binary logarithm of the size of the slots that an owned block was cut into.
 pub(crate) fn cut_of(first: FrameNumber) -> Option<u32> {
     let count = state(first)?.load(Ordering::Relaxed) & COUNT_MASK;

@@ -1,6 +1,6 @@
 //! Interrupts of devices, and this CPU's interrupt flag.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::arch;
 use crate::error::Error;
@@ -40,6 +40,21 @@ crate::machine_static! {
     static HANDLERS: [AtomicPtr<()>; MAX_LINES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_LINES];
 }
 
+crate::per_cpu! {
+    /// How often each line interrupted a CPU.
+    static COUNTS: [AtomicU64; MAX_LINES] = [const { AtomicU64::new(0) }; MAX_LINES];
+}
+
+/// Returns how often a line has interrupted each CPU.
+pub fn counts(irq: Irq) -> impl Iterator<Item = u64> {
+    COUNTS.iter().map(move |counts| counts[irq.index()].load(Ordering::Relaxed))
+}
+
+/// Tells whether a line has a handler.
+pub fn is_handled(irq: Irq) -> bool {
+    !HANDLERS[irq.index()].load(Ordering::Relaxed).is_null()
+}
+
 /// Installs the handler of a line and unmasks it. The handler runs in interrupt context: it must not block, nor take any
 /// lock but a `SpinLockIrq`, nor allocate.
 ///
@@ -56,6 +71,7 @@ pub fn register(irq: Irq, handler: fn()) -> Result<(), Error> {
 
 /// Calls the handler of a line; for the back-ends, in interrupt context.
 pub(crate) fn dispatch(irq: Irq) {
+    COUNTS.get()[irq.index()].fetch_add(1, Ordering::Relaxed);
     let handler = HANDLERS[irq.index()].load(Ordering::Acquire);
     if !handler.is_null() {
         // SAFETY: only `register` stores here, and only values of this type.

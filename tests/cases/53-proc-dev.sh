@@ -74,3 +74,6 @@ ls /sys | grep -x kernel; stat -c '%F %a' /sys; grep ' /sys ' /proc/mounts | cut
 
 #case kmsg_levels
 echo '<6>from a case' >/dev/kmsg; dmesg | grep -c 'from a case'; dmesg | tail -1 | sed 's/^\[[ 0-9.]*\] //'
+
+#case consoles_and_tables
+cat /proc/consoles; wc -l </proc/diskstats; awk '{print $1,$2,$3}' /proc/buddyinfo | grep -c 'Node 0, zone' | awk '{print ($1>=1)}'; head -1 /proc/softirqs | tr -s ' ' | cut -d' ' -f2; awk '{print $1}' /proc/softirqs | tail -n +2; grep -c '^intr [1-9]' /proc/stat; tail -1 /proc/stat | awk '{print $1,NF}'; awk '/ttyS0/{print $NF}' /proc/interrupts; grep -o 'Local timer interrupts' /proc/interrupts; cd /proc/sys/vm; grep . legacy_va_layout max_map_count mmap_min_addr nr_hugepages nr_overcommit_hugepages oom_kill_allocating_task overcommit_kbytes overcommit_memory overcommit_ratio panic_on_oom swappiness unprivileged_userfaultfd zone_reclaim_mode

@@ -325,3 +325,18 @@ p signalfd errors
 
 #case signalfd_waiting
 p signalfd waiting
+
+#case procfs_smaps
+p procfs smaps
+
+#case procfs_rollup
+p procfs rollup
+
+#case procfs_pagemap
+p procfs pagemap
+
+#case procfs_counters
+p procfs counters
+
+#case procfs_children
+p procfs children

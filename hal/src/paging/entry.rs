@@ -272,6 +272,12 @@ impl<'a> Table<'a> {
         unsafe { Frame::borrow_raw(self.number) }.update_count(|count| count.checked_sub(SHARE))
     }
 
+    /// Returns the number of other spaces that have the table, at some recent moment.
+    pub(super) fn other_owners(self) -> u32 {
+        // SAFETY: the entry that owns the table keeps its handle.
+        unsafe { Frame::borrow_raw(self.number) }.ref_count() / SHARE
+    }
+
     /// Tells whether other spaces have the table. Once they have not, no other can.
     #[inline]
     pub(super) fn is_shared(self) -> bool {

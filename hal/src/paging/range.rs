@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::addr::{FrameNumber, PAGE_SIZE, USER_END, is_page_aligned};
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{Frame, handles_of_owned};
 
 use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
@@ -191,6 +191,32 @@ impl PageTable {
             for i in leaf.used(slots.clone()) {
                 let entry = leaf.load(i).below(above);
                 visit(pages.start + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags());
+            }
+        });
+    }
+
+    /// Calls `visit` with every mapped page of a range, ascending, and the handles of its frame: a space that shares a
+    /// table with others counts as often as there are such, a page of a large one has one.
+    pub fn for_each_counted(
+        &self,
+        range: Range<usize>,
+        mut visit: impl FnMut(usize, FrameNumber, PageFlags, u32),
+    ) {
+        self.for_each_entry(range, |directory, at, pages| {
+            let above = directory.load(at);
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            let Some(leaf) = (unsafe { directory.child(at) }) else {
+                for page in pages.step_by(PAGE_SIZE) {
+                    visit(page, above.single(page).frame(), above.flags(), 1);
+                }
+                return;
+            };
+            let others = leaf.other_owners();
+            let slots = slots(&pages);
+            for i in leaf.used(slots.clone()) {
+                let entry = leaf.load(i).below(above);
+                let handles = handles_of_owned(entry.frame()).saturating_add(others);
+                visit(pages.start + (i - slots.start) * PAGE_SIZE, entry.frame(), entry.flags(), handles);
             }
         });
     }

@@ -64,6 +64,8 @@ pub struct Tree {
     forks: u64,
     /// Children that processes have got so far.
     last_order: u64,
+    /// Page faults of threads that have ended: served without I/O, and with.
+    ended_faults: (u64, u64),
 }
 
 static TREE: SpinLock<Tree> = SpinLock::new(lock_order::PROCESS_TREE, Tree::new());
@@ -109,6 +111,7 @@ impl Tree {
             last_pid: 0,
             forks: 0,
             last_order: 0,
+            ended_faults: (0, 0),
         }
     }
 
@@ -217,14 +220,30 @@ impl Tree {
 
     /// Takes a thread out of the id table. The caller drops the handle after unlocking.
     pub fn remove_thread(&mut self, tid: Pid) -> Option<Arc<Thread>> {
-        self.threads.remove(&tid)
+        let thread = self.threads.remove(&tid);
+        self.note_end(thread.as_ref());
+        thread
+    }
+
+    fn note_end(&mut self, thread: Option<&Arc<Thread>>) {
+        let (minor, major) = thread.map_or((0, 0), |thread| thread.faults());
+        self.ended_faults.0 += minor;
+        self.ended_faults.1 += major;
+    }
+
+    /// Page faults of all threads since boot: served without I/O, and with.
+    pub fn faults(&self) -> (u64, u64) {
+        let add = |sum: (u64, u64), faults: (u64, u64)| (sum.0 + faults.0, sum.1 + faults.1);
+        self.threads.values().map(|thread| thread.faults()).fold(self.ended_faults, add)
     }
 
     /// Gives a thread of a process the process's own id (execve by a thread that is not the first). Returns the thread
     /// that carried it, which the caller drops after unlocking.
     pub fn rename_thread(&mut self, old: Pid, new: Pid) -> Option<Arc<Thread>> {
         let thread = self.threads.remove(&old)?;
-        self.threads.insert(new, thread)
+        let ended = self.threads.insert(new, thread);
+        self.note_end(ended.as_ref());
+        ended
     }
 
     /// Turns a process whose last thread has ended into a zombie: its children go to the nearest subreaper or to

@@ -33,6 +33,7 @@ pub mod thread;
 pub mod wait;
 
 pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
+pub use self::core::cpu::reschedule_interrupts;
 pub use self::core::cpu::{Barrier, barrier_on, reschedule_interrupt};
 pub use self::core::idle::{init, run, run_secondary, run_while, start_secondaries};
 pub use self::core::policy::{Attributes, Policy, Priority};

@@ -22,8 +22,19 @@ pub(crate) fn request(at_ns: u64) {
     }
 }
 
+hal::per_cpu! {
+    /// Clock interrupts.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+}
+
+/// How often the clock has interrupted each CPU.
+pub fn counts() -> impl Iterator<Item = u64> {
+    COUNT.iter().map(|count| count.load(Relaxed))
+}
+
 /// Serves the clock interrupt of this CPU.
 pub fn interrupt() {
+    COUNT.get().fetch_add(1, Relaxed);
     ARMED.get().store(u64::MAX, Relaxed);
     let now_ns = hal::time::now_ns();
     let next_timer = timer::run_due(now_ns);

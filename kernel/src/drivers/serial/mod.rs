@@ -114,6 +114,16 @@ pub fn terminal(index: usize) -> Option<Arc<Terminal>> {
     LINES.get(index)?.get().map(|line| line.terminal.clone())
 }
 
+/// Returns the ports, of those that [`probe`] has found, which share an interrupt line.
+pub fn ports_on(line: Irq) -> impl Iterator<Item = usize> {
+    found().map(|(index, _)| index).filter(move |&index| Irq::legacy(PLACES[index].1) == line)
+}
+
+/// Tells whether a port shows the kernel's log.
+pub fn shows_log(index: usize) -> bool {
+    CONSOLES.load(Ordering::Relaxed) & 1 << index != 0
+}
+
 /// Makes port `index`, which [`probe`] has found, show the kernel's log, and reports of a panic if it is the last to
 /// be named.
 pub fn show_log(index: usize) {

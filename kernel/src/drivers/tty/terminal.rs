@@ -197,6 +197,11 @@ impl Terminal {
         !uses.is_down && (uses.files > 0 || !self.driver.is_line())
     }
 
+    /// Its device number.
+    pub fn number(&self) -> DeviceNumber {
+        self.device
+    }
+
     /// Takes bytes from the device: echo goes back, signals go out, readers wake. What comes when nobody has a line open
     /// is lost.
     pub fn receive(&self, bytes: &[u8]) {

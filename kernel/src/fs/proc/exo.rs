@@ -11,9 +11,10 @@ use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 3] = [
+pub(super) static ENTRIES: [Entry<System>; 4] = [
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
+    Entry::text("memory", 0o444, |_, text| all(memory(text))),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 
@@ -33,10 +34,50 @@ fn frames(text: &mut Text) -> fmt::Result {
     Ok(())
 }
 
-/// `heap`: a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
+/// `memory`: for each order, its free blocks, how many of 1000 free frames are in smaller blocks, and why a request would
+/// fail: near 0 for want of memory, near 1000 because what is free is in small pieces, `-` if it would not.
+fn memory(text: &mut Text) -> fmt::Result {
+    let numbers = buddy_allocator::statistics();
+    writeln!(text, "order     bytes  free_blocks  unusable  fragmentation")?;
+    for (order, count) in numbers.free_blocks.iter().enumerate() {
+        let bytes = hal::PAGE_SIZE << order;
+        let unusable = numbers.unusable_per_mille(order);
+        write!(text, "{order:>5} {bytes:>9} {count:>12} {unusable:>9} ")?;
+        match numbers.fragmentation_index(order) {
+            Some(index) => writeln!(text, "{index:>14}")?,
+            None => writeln!(text, "{:>14}", "-")?,
+        }
+    }
+    let rows = [
+        ("total_frames", numbers.total_frames),
+        ("free_frames", numbers.free_frames),
+        ("free_in_cpu_caches", numbers.cached_frames),
+        ("free_for_the_kernel_only", numbers.pooled_frames),
+        ("overlaps", numbers.overlaps),
+    ];
+    rows.iter().try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
+}
+
+/// `heap`: a line for each tier: allocations, thousandths of them that found a free slot on their CPU, bytes in use, bytes
+/// of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
 /// CPU.
 fn heap(text: &mut Text) -> fmt::Result {
     let numbers = statistics::statistics();
+    writeln!(text, "tier    allocations        frees  hits       used       held       peak     wasted")?;
+    for (name, tier) in [("thread", Tier::ThreadCache), ("cpu", Tier::CpuSlab), ("buddy", Tier::Buddy)] {
+        let row = numbers.tier(tier);
+        writeln!(
+            text,
+            "{name:<6} {:>12} {:>12} {:>5} {:>10} {:>10} {:>10} {:>10}",
+            row.allocations,
+            row.frees,
+            row.hits_per_mille,
+            row.used_bytes,
+            row.held_bytes,
+            row.peak_bytes,
+            row.wasted_bytes,
+        )?;
+    }
     writeln!(text, "tier   size  allocations        frees   in_use  frames  stored  hits")?;
     for (class, row) in SizeClass::all().zip(&numbers.classes) {
         let tier = match class.tier() {

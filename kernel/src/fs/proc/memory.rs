@@ -1,26 +1,27 @@
-//! Files of `/proc/PID` that show a process's memory: `cmdline`, `environ`, `auxv`, `mem`, `maps`, `smaps`.
+//! Files of `/proc/PID` that show a process's memory: `cmdline`, `environ`, `auxv`, `mem`, `pagemap`; and
+//! the opening of those that show its mappings.
 //!
 //! Who may look is asked when the file is opened, and what is seen is the address space of that moment: a program started
 //! later in its place shows nothing through an old descriptor. An open file does not keep the memory alive.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::fmt::Write;
 use core::ops::Deref;
 
 use hal::PAGE_SIZE;
+use linux_abi::cap::CAP_SYS_ADMIN;
 use linux_abi::errno::Errno;
+use zerocopy::IntoBytes;
 
-use super::file::{PIECE, TextFile, TextSource, seek_plainly};
+use super::file::{TextFile, seek_plainly};
+use super::mappings::{Form, Mappings};
 use super::node::Common;
 use super::process::Subject;
-use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{File, Inode, InodeState, IoFlags, Metadata, OpenRequest};
-use crate::memory::address_space::{AddressSpace, RemoteMode};
+use crate::memory::address_space::{AddressSpace, PAGE_COUNT, RemoteMode};
+use crate::memory::fallible;
 use crate::scheduler;
 use crate::uio::{Sink, Source};
-
-const KIB: usize = 1024;
 
 /// Which of the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,10 @@ pub(super) enum View {
     Mappings,
     /// The mappings, and what is in memory of each.
     DetailedMappings,
+    /// What is in memory of all mappings.
+    SumOfMappings,
+    /// A word for each page.
+    PageMap,
 }
 
 /// One of the files.
@@ -73,22 +78,27 @@ impl Inode for MemoryInode {
             weak
         });
         Ok(match self.view {
-            View::Mappings => TextFile::new(Mappings { space, is_detailed: false }),
-            View::DetailedMappings => TextFile::new(Mappings { space, is_detailed: true }),
+            View::Mappings => TextFile::new(Mappings::new(space, Form::Plain)),
+            View::DetailedMappings => TextFile::new(Mappings::new(space, Form::Detailed)),
+            View::SumOfMappings => TextFile::new(Mappings::new(space, Form::Sum)),
             view => {
                 let image = self.subject.process.image();
                 let (arguments, environment) = (image.arguments, image.environment);
-                Arc::new(MemoryFile { view, space, arguments, environment, auxv: image.auxv })
+                let current = scheduler::current();
+                let opener = current.user.as_ref().map(|user| user.credentials());
+                let is_privileged = opener.is_none_or(|opener| opener.has(CAP_SYS_ADMIN));
+                Arc::new(MemoryFile { view, space, arguments, environment, auxv: image.auxv, is_privileged })
             }
         })
     }
 }
 
 /// An address space that is looked at for a moment, under the locks of an open file.
-struct Looked(Option<Arc<AddressSpace>>);
+pub(super) struct Looked(Option<Arc<AddressSpace>>);
 
 impl Looked {
-    fn at(space: &Weak<AddressSpace>) -> Option<Self> {
+    /// Looks at an address space, if it is still there.
+    pub(super) fn at(space: &Weak<AddressSpace>) -> Option<Self> {
         space.upgrade().map(|space| Self(Some(space)))
     }
 }
@@ -116,6 +126,8 @@ struct MemoryFile {
     arguments: (usize, usize),
     environment: (usize, usize),
     auxv: Vec<u8>,
+    /// Whether whoever opened it may know which frames pages are in.
+    is_privileged: bool,
 }
 
 impl MemoryFile {
@@ -127,7 +139,7 @@ impl MemoryFile {
         sink: &mut Sink<'_>,
     ) -> Result<usize, Errno> {
         let Some(space) = Looked::at(&self.space) else { return Ok(0) };
-        let mut buffer = alloc::vec![0; PAGE_SIZE];
+        let mut buffer: Vec<u8> = fallible::zeroed(PAGE_SIZE)?;
         let mut done = 0;
         loop {
             let offset = usize::try_from(*position).unwrap_or(usize::MAX);
@@ -152,6 +164,40 @@ impl MemoryFile {
         Ok(done)
     }
 
+    /// Copies the words of the pages whose place is at `position`. Which frames they are in is for the privileged.
+    fn read_page_map(&self, position: &mut u64, sink: &mut Sink<'_>) -> Result<usize, Errno> {
+        const WORD: usize = size_of::<u64>();
+        let wanted = sink.remaining();
+        if !wanted.is_multiple_of(WORD) || !position.is_multiple_of(WORD as u64) {
+            return Err(Errno::EINVAL);
+        }
+        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
+        let mut words = [0u64; 64];
+        let mut done = 0;
+        while done < wanted {
+            let first = *position / WORD as u64;
+            let left = usize::try_from(PAGE_COUNT.saturating_sub(first)).unwrap_or(usize::MAX);
+            let count = ((wanted - done) / WORD).min(words.len()).min(left);
+            if count == 0 {
+                break;
+            }
+            space.page_map(first, &mut words[..count], self.is_privileged);
+            match sink.put(words[..count].as_bytes()) {
+                Ok(put) => {
+                    done += put;
+                    *position += put as u64;
+                    if put < count * WORD {
+                        break;
+                    }
+                }
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+            scheduler::cond_resched();
+        }
+        Ok(done)
+    }
+
     /// The range that `cmdline` shows. A program may have written a title over its arguments: where the last argument no
     /// longer ends with a NUL, the title goes on into the environment, up to its first NUL.
     fn title_range(&self) -> (usize, usize) {
@@ -163,7 +209,7 @@ impl MemoryFile {
             return (start, end);
         }
         let mut at = start;
-        let mut buffer = alloc::vec![0; PAGE_SIZE];
+        let mut buffer = [0; 512];
         while at < self.environment.1 {
             let wanted = (self.environment.1 - at).min(buffer.len());
             let Ok(n) = space.read_some(at, &mut buffer[..wanted], RemoteMode::Debugger) else { break };
@@ -187,6 +233,7 @@ impl File for MemoryFile {
                 *position += done as u64;
                 Ok(done)
             }
+            View::PageMap => self.read_page_map(position, sink),
             _ => {
                 let wanted = sink.remaining();
                 let done = self.read_range((0, usize::MAX), position, sink)?;
@@ -201,7 +248,7 @@ impl File for MemoryFile {
             return Err(Errno::EINVAL);
         }
         let Some(space) = Looked::at(&self.space) else { return Ok(0) };
-        let mut buffer = alloc::vec![0; PAGE_SIZE];
+        let mut buffer: Vec<u8> = fallible::zeroed(PAGE_SIZE)?;
         let mut done = 0;
         while source.remaining() > 0 {
             let wanted = source.remaining().min(buffer.len());
@@ -234,47 +281,5 @@ impl File for MemoryFile {
     fn set_size(&self, _size: u64) -> Result<(), Errno> {
         // Memory is not a file that could be cut; opening it with O_TRUNC changes nothing.
         Ok(())
-    }
-}
-
-/// `maps` and `smaps`: a piece starts at an address.
-struct Mappings {
-    space: Weak<AddressSpace>,
-    is_detailed: bool,
-}
-
-impl TextSource for Mappings {
-    fn show(&self, from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
-        let Some(space) = Looked::at(&self.space) else { return Ok(None) };
-        let mut at = usize::try_from(from).map_err(|_| Errno::EINVAL)?;
-        let mut line = Vec::new();
-        scheduler::cond_resched();
-        while text.len() < PIECE {
-            let Some(mapping) = space.mapping_from(at, self.is_detailed) else { return Ok(None) };
-            at = mapping.range.end;
-            line.clear();
-            mapping.write_line(&mut line);
-            text.push(&line);
-            if self.is_detailed {
-                let page_kib = PAGE_SIZE / KIB;
-                let rows = [
-                    ("Size:", mapping.range.len() / KIB),
-                    ("KernelPageSize:", page_kib),
-                    ("MMUPageSize:", page_kib),
-                    ("Rss:", mapping.resident_pages * page_kib),
-                    ("Anonymous:", mapping.anonymous_pages * page_kib),
-                    ("AnonHugePages:", mapping.pages_in_large * page_kib),
-                ];
-                for (name, kib) in rows {
-                    // A text that has become too long says so itself.
-                    let _ = writeln!(text, "{name:<16}{kib:>8} kB");
-                }
-            }
-        }
-        Ok(Some(at as u64))
-    }
-
-    fn store(&self, _value: &[u8]) -> Result<(), Errno> {
-        Err(Errno::EINVAL)
     }
 }

@@ -4,14 +4,16 @@
 //!
 //! - [`node`]: tables of entries, and the directories and links that show them;
 //! - [`mod@file`]: files whose text is made when it is read;
-//! - [`root`]: the root directory; [`system`]: its files about the system as a whole; [`sysctl`]: `/proc/sys`; [`exo`]:
+//! - [`root`]: the root directory; [`system`], [`interrupts`]: its files about the system as a whole; [`sysctl`]: `/proc/sys`; [`exo`]:
 //!   `/proc/exo`;
 //! - [`process`]: the directory of a process; [`descriptors`]: its `fd` and `fdinfo`;
-//! - [`stat`], [`status`]: texts about a process; [`memory`]: what shows its memory.
+//! - [`stat`], [`status`]: texts about a process; [`memory`], [`mappings`]: what shows its memory.
 
 mod descriptors;
 mod exo;
 mod file;
+mod interrupts;
+mod mappings;
 mod memory;
 mod node;
 mod process;

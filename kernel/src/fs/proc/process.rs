@@ -135,7 +135,7 @@ impl Subject {
 
 /// Makes `/proc/PID`.
 pub(super) fn directory(subject: Subject) -> Arc<dyn Inode> {
-    directory_of(subject, &ENTRIES)
+    directory_of(subject, &ENTRIES[..ENTRIES.len() - 1])
 }
 
 fn directory_of(subject: Subject, entries: &'static [Entry<Subject>]) -> Arc<dyn Inode> {
@@ -153,8 +153,8 @@ const fn memory(
     Entry::new(name, permissions, Content::Other(FileType::Regular, make))
 }
 
-/// What is in the directory of a process; in that of a thread is the same but for the first.
-static ENTRIES: [Entry<Subject>; 28] = [
+/// What is in the directory of a process but for the last, and in that of a thread but for the first.
+static ENTRIES: [Entry<Subject>; 31] = [
     Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
     Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
     Entry::new("fdinfo", 0o555, Content::Other(FileType::Directory, Descriptors::infos)),
@@ -176,6 +176,8 @@ static ENTRIES: [Entry<Subject>; 28] = [
     Entry::new("mounts", 0o444, Content::Pieces(mounts)),
     Entry::new("mountinfo", 0o444, Content::Pieces(mountinfo)),
     memory("smaps", 0o444, |subject, common| MemoryInode::inode(common, subject, View::DetailedMappings)),
+    memory("smaps_rollup", 0o444, |subject, common| MemoryInode::inode(common, subject, View::SumOfMappings)),
+    memory("pagemap", 0o400, |subject, common| MemoryInode::inode(common, subject, View::PageMap)),
     Entry::text("wchan", 0o444, status::wchan),
     Entry::text("schedstat", 0o444, status::schedstat),
     Entry::text("cgroup", 0o444, status::cgroup),
@@ -183,6 +185,7 @@ static ENTRIES: [Entry<Subject>; 28] = [
     Entry::setting("oom_score_adj", show_oom_adjustment, store_oom_adjustment),
     Entry::setting("loginuid", show_login, store_login),
     Entry::text("sessionid", 0o444, show_login_session),
+    Entry::text("children", 0o444, show_children),
 ];
 
 fn show_name(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
@@ -300,6 +303,17 @@ fn mount_lines(
         write_line(mount, &root, text);
     }
     Ok(None)
+}
+
+/// The children of a process, at its first thread: which one made them is not kept.
+fn show_children(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    if subject.is_process() {
+        for child in tree::lock().children(subject.tid) {
+            // A text that has become too long says so itself.
+            let _ = write!(text, "{} ", child.process.pid);
+        }
+    }
+    Ok(())
 }
 
 /// `/proc/PID/task`: a directory for each thread.

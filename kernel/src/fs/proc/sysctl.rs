@@ -15,6 +15,7 @@ use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{Inode, access};
 use crate::ipc::pipe;
 use crate::memory::commitment::{OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO};
+use crate::memory::physical::buddy_allocator;
 use crate::process::{limits, tree};
 use crate::{init, klog, random, uts};
 
@@ -112,9 +113,18 @@ static RANDOM: [Entry<Settings>; 4] = [
     value("uuid", |_, text| line(text, uuid(random::bytes()))),
 ];
 
-static VM: [Entry<Settings>; 5] = [
+static VM: [Entry<Settings>; 16] = [
+    value("legacy_va_layout", |_, text| line(text, 0)),
     value("max_map_count", |_, text| line(text, MAX_MAP_COUNT)),
+    value("min_free_kbytes", |_, text| {
+        line(text, buddy_allocator::statistics().pooled_frames * hal::PAGE_SIZE / 1024)
+    }),
     value("mmap_min_addr", |_, text| line(text, MMAP_MIN_ADDR)),
+    value("nr_hugepages", |_, text| line(text, 0)),
+    value("nr_overcommit_hugepages", |_, text| line(text, 0)),
+    value("oom_dump_tasks", |_, text| line(text, 0)),
+    value("oom_kill_allocating_task", |_, text| line(text, 0)),
+    value("overcommit_kbytes", |_, text| line(text, 0)),
     Entry::setting(
         "overcommit_memory",
         |_, text| line(text, OVERCOMMIT_MEMORY.load(Relaxed)),
@@ -125,7 +135,11 @@ static VM: [Entry<Settings>; 5] = [
         |_, text| line(text, OVERCOMMIT_RATIO.load(Relaxed)),
         |_, value| store_level(&OVERCOMMIT_RATIO, value, i32::MAX as u32),
     ),
+    value("page-cluster", |_, text| line(text, 0)),
+    value("panic_on_oom", |_, text| line(text, 0)),
     value("swappiness", |_, text| line(text, 60)),
+    value("unprivileged_userfaultfd", |_, text| line(text, 0)),
+    value("zone_reclaim_mode", |_, text| line(text, 0)),
 ];
 
 fn show_name(text: &mut Text, name: &[u8]) -> Result<(), Errno> {

@@ -5,7 +5,8 @@ use core::fmt::{self, Write};
 use linux_abi::errno::Errno;
 
 use super::node::{Content, Entry, Topic};
-use super::{exo, sysctl};
+use super::{exo, interrupts, sysctl};
+use crate::drivers::{serial, tty};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{self, FileType, LinkTarget, device};
 use crate::memory::commitment;
@@ -27,21 +28,26 @@ impl Topic for System {
 const NS_PER_TICK: u64 = 10_000_000;
 
 /// What is in the root directory beside processes.
-pub(super) static ENTRIES: [Entry<System>; 19] = [
+pub(super) static ENTRIES: [Entry<System>; 23] = [
     Entry::new("self", 0o777, Content::Link(|_| self_link())),
     Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
     Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),
     Entry::new("sys", 0o555, Content::Other(FileType::Directory, |_, common| sysctl::directory(common))),
+    Entry::text("buddyinfo", 0o444, |_, text| all(buddyinfo(text))),
     Entry::text("cmdline", 0o444, |_, text| all(cmdline(text))),
+    Entry::text("consoles", 0o444, |_, text| all(consoles(text))),
     Entry::text("cpuinfo", 0o444, |_, text| all(cpuinfo(text))),
     Entry::text("devices", 0o444, |_, text| all(device::write_devices(text))),
+    // There is no disk.
+    Entry::text("diskstats", 0o444, |_, _| Ok(())),
     Entry::directory("exo", &exo::ENTRIES),
     Entry::text("filesystems", 0o444, |_, text| all(vfs::write_types(text))),
-    Entry::text("interrupts", 0o444, |_, text| all(interrupts(text))),
+    Entry::text("interrupts", 0o444, |_, text| all(interrupts::interrupts(text))),
     Entry::text("loadavg", 0o444, |_, text| all(loadavg(text))),
     Entry::text("meminfo", 0o444, |_, text| all(meminfo(text))),
     Entry::text("modules", 0o444, |_, _| Ok(())),
     Entry::text("partitions", 0o444, |_, text| all(text.write_str("major minor  #blocks  name\n\n"))),
+    Entry::text("softirqs", 0o444, |_, text| all(interrupts::soft_interrupts(text))),
     Entry::text("stat", 0o444, |_, text| all(stat(text))),
     Entry::text("swaps", 0o444, |_, text| all(text.write_str(SWAPS_HEADER))),
     Entry::text("uptime", 0o444, |_, text| all(uptime(text))),
@@ -105,14 +111,6 @@ fn cpuinfo(text: &mut Text) -> fmt::Result {
         writeln!(text, "power management:\n")?;
     }
     Ok(())
-}
-
-fn interrupts(text: &mut Text) -> fmt::Result {
-    write!(text, "    ")?;
-    for cpu in hal::cpu::all() {
-        write!(text, "       CPU{}", cpu.index())?;
-    }
-    writeln!(text)
 }
 
 fn loadavg(text: &mut Text) -> fmt::Result {
@@ -179,12 +177,13 @@ fn stat(text: &mut Text) -> fmt::Result {
     for (index, cpu) in stats.cpus.iter().enumerate() {
         write_cpu(text, &alloc::format!("cpu{index}"), cpu)?;
     }
-    writeln!(text, "intr 0")?;
+    interrupts::write_sums(text)?;
     writeln!(text, "ctxt {}", stats.context_switches)?;
     writeln!(text, "btime {}", (hal::time::wall_clock_offset_ns()) / 1_000_000_000)?;
     writeln!(text, "processes {}", tree::lock().forks())?;
     writeln!(text, "procs_running {}", stats.running + stats.ready)?;
-    writeln!(text, "procs_blocked 0")
+    writeln!(text, "procs_blocked 0")?;
+    interrupts::write_soft_sums(text)
 }
 
 fn write_cpu(text: &mut Text, name: &str, usage: &CpuUsage) -> fmt::Result {
@@ -200,10 +199,51 @@ fn uptime(text: &mut Text) -> fmt::Result {
     Ok(())
 }
 
+/// `vmstat`: what is counted here of what Linux counts. Nothing is ever written back, paged or swapped.
 fn vmstat(text: &mut Text) -> fmt::Result {
     let memory = crate::memory::statistics();
-    writeln!(text, "nr_free_pages {}", buddy_allocator::free_bytes() / hal::PAGE_SIZE)?;
-    writeln!(text, "nr_anon_pages {}", memory.anonymous / hal::PAGE_SIZE)?;
-    writeln!(text, "nr_file_pages {}", memory.cached / hal::PAGE_SIZE)?;
-    writeln!(text, "nr_shmem {}", memory.shared / hal::PAGE_SIZE)
+    let (minor_faults, major_faults) = tree::lock().faults();
+    let pages = |bytes: usize| (bytes / hal::PAGE_SIZE) as u64;
+    let rows = [
+        ("nr_free_pages", pages(memory.free)),
+        ("nr_mlock", pages(memory.locked)),
+        ("nr_anon_pages", pages(memory.anonymous)),
+        ("nr_mapped", pages(memory.mapped)),
+        ("nr_file_pages", pages(memory.cached)),
+        ("nr_dirty", 0),
+        ("nr_writeback", 0),
+        ("nr_shmem", pages(memory.shared)),
+        ("nr_anon_transparent_hugepages", (memory.large / hal::paging::LARGE_PAGE_SIZE) as u64),
+        ("pgpgin", 0),
+        ("pgpgout", 0),
+        ("pswpin", 0),
+        ("pswpout", 0),
+        ("pgfault", minor_faults + major_faults),
+        ("pgmajfault", major_faults),
+    ];
+    rows.iter().try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
+}
+
+/// `buddyinfo`: the free blocks of each order.
+fn buddyinfo(text: &mut Text) -> fmt::Result {
+    write!(text, "Node 0, zone {:>8} ", "DMA32")?;
+    for count in buddy_allocator::statistics().free_blocks {
+        write!(text, "{count:>6} ")?;
+    }
+    writeln!(text)
+}
+
+/// `consoles`: the terminals that show the kernel's log; the one behind `/dev/console` first.
+fn consoles(text: &mut Text) -> fmt::Result {
+    let preferred = tty::console::console().map(|terminal| terminal.number());
+    let ports = || (0..serial::PORT_COUNT).filter(|&index| serial::shows_log(index));
+    let devices = || ports().filter_map(|index| Some((index, serial::terminal(index)?.number())));
+    let is_preferred = |device| Some(device) == preferred;
+    let others = devices().filter(|&(_, device)| !is_preferred(device));
+    for (index, device) in devices().filter(|&(_, device)| is_preferred(device)).chain(others) {
+        let letter = if is_preferred(device) { 'C' } else { ' ' };
+        let name = alloc::format!("ttyS{index}");
+        writeln!(text, "{name:<21}-W- (E{letter} p a) {:>4}:{}", device.major(), device.minor())?;
+    }
+    Ok(())
 }

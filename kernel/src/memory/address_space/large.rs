@@ -136,7 +136,7 @@ mod tests {
         let usage = space.usage();
         assert_eq!(
             usage.anonymous,
-            space.mapping_from(AT, true).map_or(0, |mapping| mapping.anonymous_pages)
+            space.mapping_from(AT, true).map_or(0, |mapping| mapping.pages.anonymous)
         );
         (usage.large, usage.anonymous)
     }
@@ -157,7 +157,7 @@ mod tests {
             assert_eq!((usage.large, usage.anonymous), (large, pages), "at {addr:#x}");
         }
         let shown = space.mapping_from(AT, true).unwrap();
-        assert_eq!((shown.anonymous_pages, shown.pages_in_large), (1026, 1024));
+        assert_eq!((shown.pages.anonymous, shown.pages.in_large), (1026, 1024));
     }
 
     #[test]

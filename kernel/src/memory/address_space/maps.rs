@@ -5,7 +5,7 @@ use core::fmt::Write;
 use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil};
-use hal::paging::LARGE_PAGE_SIZE;
+use hal::paging::{LARGE_PAGE_SIZE, PageFlags};
 use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::mman::MsyncFlags;
@@ -26,12 +26,60 @@ pub struct MappingInfo {
     pub offset: u64,
     /// Device, inode and name.
     pub label: MapLabel,
-    /// Pages in memory, if they were counted.
-    pub resident_pages: usize,
-    /// Pages in memory that are private, if they were counted.
-    pub anonymous_pages: usize,
-    /// How many of them are in large pages, if they were counted.
-    pub pages_in_large: usize,
+    /// Its pages in memory, if they were counted.
+    pub pages: PageCounts,
+}
+
+/// Pages in memory of a mapping, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageCounts {
+    /// All.
+    pub resident: usize,
+    /// Those that are no file's.
+    pub anonymous: usize,
+    /// Those in large pages.
+    pub in_large: usize,
+    /// Those that are mapped elsewhere, too.
+    pub shared: usize,
+    /// Those that were accessed.
+    pub referenced: usize,
+    /// Bytes of the pages that are no file's, each divided by the number of its mappings.
+    pub anonymous_share: usize,
+    /// The same of the others.
+    pub file_share: usize,
+    /// The same of pages that are locked.
+    pub locked_share: usize,
+}
+
+impl PageCounts {
+    /// Adds those of another mapping.
+    pub fn add(&mut self, other: &Self) {
+        self.resident += other.resident;
+        self.anonymous += other.anonymous;
+        self.in_large += other.in_large;
+        self.shared += other.shared;
+        self.referenced += other.referenced;
+        self.anonymous_share += other.anonymous_share;
+        self.file_share += other.file_share;
+        self.locked_share += other.locked_share;
+    }
+
+    /// Counts a page whose frame has so many handles.
+    fn add_page(&mut self, flags: PageFlags, handles: u32) {
+        let is_anonymous = flags.contains(PageFlags::ANONYMOUS);
+        // The cache of the file has a handle, too.
+        let mappings = if is_anonymous { handles } else { handles.saturating_sub(1) }.max(1);
+        let share = PAGE_SIZE / mappings as usize;
+        self.resident += 1;
+        self.shared += usize::from(mappings > 1);
+        self.referenced += usize::from(flags.contains(PageFlags::ACCESSED));
+        if is_anonymous {
+            self.anonymous += 1;
+            self.anonymous_share += share;
+        } else {
+            self.file_share += share;
+        }
+    }
 }
 
 impl MappingInfo {
@@ -155,28 +203,20 @@ impl Mm {
                 label.name = b"[heap]".to_vec();
             }
         }
-        let (mut resident_pages, mut anonymous_pages) = (0, 0);
+        let mut pages = PageCounts::default();
         if counted {
             let zeroes = super::fault::zero_frame_number();
-            self.table.for_each(vma.range(), |_, frame, flags| {
+            self.table.for_each_counted(vma.range(), |_, frame, flags, handles| {
                 if Some(frame) != zeroes {
-                    resident_pages += 1;
-                }
-                if flags.contains(hal::paging::PageFlags::ANONYMOUS) {
-                    anonymous_pages += 1;
+                    pages.add_page(flags, handles);
                 }
             });
+            pages.in_large = self.table.large_pages_in(vma.range()) * (LARGE_PAGE_SIZE >> PAGE_SHIFT);
+            if vma.flags.contains(VmFlags::LOCKED) {
+                pages.locked_share = pages.anonymous_share + pages.file_share;
+            }
         }
-        let large = if counted { self.table.large_pages_in(vma.range()) } else { 0 };
         let offset = if vma.object.is_some() { vma.offset << PAGE_SHIFT } else { 0 };
-        MappingInfo {
-            range: vma.range(),
-            flags: vma.flags,
-            offset,
-            label,
-            resident_pages,
-            anonymous_pages,
-            pages_in_large: large * (LARGE_PAGE_SIZE >> PAGE_SHIFT),
-        }
+        MappingInfo { range: vma.range(), flags: vma.flags, offset, label, pages }
     }
 }

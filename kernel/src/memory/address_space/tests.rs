@@ -210,7 +210,7 @@ fn a_child_has_the_pages_of_its_parent_without_tables_of_its_own() {
         let child = parent.fork().unwrap();
         let ten = child.mapping_from(BASE + 100 * PAGE_SIZE, true).unwrap();
         assert_eq!(byte(&child, BASE), 9);
-        (child.usage().anonymous, ten.range.start == BASE + 100 * PAGE_SIZE, ten.anonymous_pages)
+        (child.usage().anonymous, ten.range.start == BASE + 100 * PAGE_SIZE, ten.pages.anonymous)
     };
     assert_eq!(forked_with(18), (490, true, 0));
     assert_eq!(forked_with(19), (500, false, 500));
@@ -579,7 +579,7 @@ fn compare(space: &AddressSpace, model: &Model) {
         assert!(mapping.range.start >= last, "out of order");
         last = mapping.range.end;
         if mapping.range.start >= BASE + PAGES * PAGE_SIZE {
-            assert_eq!(mapping.anonymous_pages, 80, "the pages beside");
+            assert_eq!(mapping.pages.anonymous, 80, "the pages beside");
             continue;
         }
         for addr in mapping.range.step_by(PAGE_SIZE) {
@@ -604,7 +604,7 @@ fn compare(space: &AddressSpace, model: &Model) {
     let total = model.iter().flatten().count();
     let usage = space.usage();
     assert_eq!(usage.total, total + 80);
-    let counted: usize = mappings(space).iter().map(|mapping| mapping.anonymous_pages).sum();
+    let counted: usize = mappings(space).iter().map(|mapping| mapping.pages.anonymous).sum();
     assert_eq!(usage.resident(), counted);
 }
 

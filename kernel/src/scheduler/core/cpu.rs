@@ -132,6 +132,11 @@ pub(super) fn rebase_between(entity: &Entity, from: usize, to: usize) {
     }
 }
 
+/// How often each CPU was interrupted by another one.
+pub fn reschedule_interrupts() -> impl Iterator<Item = u64> {
+    CPUS.iter().map(|cpu| cpu.interrupts.load(Relaxed))
+}
+
 /// Serves an interrupt another CPU sent to this one.
 pub fn reschedule_interrupt() {
     let cpu = CPUS.get();
