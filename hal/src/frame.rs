@@ -123,6 +123,7 @@ impl Frame {
     /// - `OutOfRange`: there is no such RAM.
     /// - `InUse`: some frame of the block is owned or reserved.
     /// - `OutOfMemory`: a test has limited the claims (`sim::Machine::fail_allocations_after`); to be treated as an empty allocator.
+    #[inline]
     pub fn claim(number: FrameNumber, order: u8) -> Result<Frame, Error> {
         if order > MAX_ORDER || !number.is_aligned_to(order) {
             return Err(Error::Misaligned);
@@ -312,10 +313,15 @@ impl Frame {
     }
 
     fn free(&mut self) {
-        let order = self.order();
         let first = self.number();
-        for state in &arch::memory::frame_table()[first.index()..first.index() + (1 << order)] {
+        let order = self.order();
+        if order == 0 {
             // Release pairs with the acquire in `claim`.
+            self.state().store(FREE, Ordering::Release);
+            return bound::free_frames(first, 0);
+        }
+        for state in &arch::memory::frame_table()[first.index()..first.index() + (1 << order)] {
+            // As above.
             state.0.store(FREE, Ordering::Release);
         }
         bound::free_frames(first, order);

@@ -67,3 +67,6 @@ mkdir m; m=$(free_kb); i=0; while [ $i -lt 100 ]; do mount -t tmpfs none m; echo
 
 #case interpreter_allocates timeout=60
 m=$(free_kb); awk 'BEGIN{for(i=0;i<100000;i++)a[i]="value " i; print length(a)}'; back $m
+
+#case churn_in_full_memory timeout=120
+m=$(free_kb); "$T/bin/churn" 1500 7; back $m

@@ -338,21 +338,21 @@ pub(in crate::memory) fn start_if_needed() {
     }
 }
 
+#[inline(always)]
 fn claim(number: FrameNumber, order: u8) -> Option<Frame> {
-    match Frame::claim(number, order) {
-        Ok(frame) => Some(frame),
-        Err(Error::OutOfMemory) => {
-            // A simulated machine was told to fail.
-            PHYSICAL.give_slowly(number, order);
-            None
-        }
-        Err(error) => {
-            // Only a fault of ours or a broken boot memory map leads here; the frame is never offered again.
-            PHYSICAL.overlaps.fetch_add(1, Relaxed);
-            log::error!("memory: {number:?} of order {order} is free and cannot be claimed: {error}");
-            None
-        }
+    Frame::claim(number, order).map_err(|error| claim_failed(number, order, error)).ok()
+}
+
+#[cold]
+#[inline(never)]
+fn claim_failed(number: FrameNumber, order: u8, error: Error) {
+    if error == Error::OutOfMemory {
+        // A simulated machine was told to fail.
+        return PHYSICAL.give_slowly(number, order);
     }
+    // Only a fault of ours or a broken boot memory map leads here; the frame is never offered again.
+    PHYSICAL.overlaps.fetch_add(1, Relaxed);
+    log::error!("memory: {number:?} of order {order} is free and cannot be claimed: {error}");
 }
 
 /// Allocates a frame for the kernel's own use. Its contents are arbitrary. `None` when memory is used up.
