@@ -432,6 +432,7 @@ pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Opti
     let limit = limit.and_then(PhysAddr::frame).unwrap_or(FrameNumber::new(u32::MAX));
     // The list first: the allocator's lock must not be held while the heap allocates.
     let mut blocks = Vec::new();
+    start_if_needed();
     if n > PHYSICAL.total_frames.load(Relaxed) {
         return None;
     }
