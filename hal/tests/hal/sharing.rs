@@ -145,7 +145,8 @@ fn a_large_page_is_one_entry_and_goes_as_a_whole() {
 #[test]
 fn a_large_page_is_split_for_what_concerns_a_part() {
     let machine = Machine::current();
-    let changes: [fn(&mut PageTable) -> Result<(), Error>; 6] = [
+    type Change = fn(&mut PageTable) -> Result<(), Error>;
+    let changes: [Change; 6] = [
         |table| table.unmap_range(BASE + 512..BASE + 2 * PAGE_SIZE, &mut TlbFlush::new()).map(|_| ()),
         |table| {
             let part = BASE + PAGE_SIZE..BASE + SPAN;
@@ -440,7 +441,6 @@ fn spaces_on_several_cpus_may_part_at_once() {
         let mut spaces: Vec<PageTable> = (1..CPUS).map(|_| share(&mut parent).unwrap()).collect();
         spaces.push(parent);
         let threads = spaces.into_iter().enumerate().map(|(cpu, mut table)| {
-            let machine = machine.clone();
             std::thread::spawn(move || {
                 machine.act_as(CpuId::new(cpu));
                 let mut random = Random((round * CPUS + cpu + 1) as u64);
