@@ -7,7 +7,13 @@ use anyhow::{Context, Result, bail};
 use super::record::{self, Figures, Outcome, Record, Run};
 
 /// How much dearer than the baseline a row may be.
-const LIMIT: f64 = 0.02;
+pub(super) const LIMIT: f64 = 0.02;
+/// The same for an image that was built elsewhere or holds unrelated changes as well: where constants lie, and how many
+/// frames were cleared while the machine was idle, moves some rows by a few percent.
+pub(super) const LIMIT_OF_CI: f64 = 0.10;
+/// Rows of so few frames that it matters most whether these were cleared before, and by how much more they may differ.
+const WAVERING: [(&str, f64); 2] =
+    [("memory/mmap, touch 1 page, munmap", 0.30), ("memory/copy-on-write fault", 0.30)];
 /// The baseline's file.
 const FILE: &str = "baseline.json";
 
@@ -31,7 +37,7 @@ pub(super) fn accept(run: Run) -> Result<()> {
 ///
 /// # Errors
 /// If a row is dearer than it may be, or is not measured any more.
-pub(super) fn check(run: &Run) -> Result<()> {
+pub(super) fn check(run: &Run, limit: f64) -> Result<()> {
     let path = record::path(FILE);
     let baseline = record::read(&path)?.exo.with_context(|| format!("{} has no figures", path.display()))?;
     // Each makes or counts other instructions, by more than a change may cost.
@@ -43,7 +49,7 @@ pub(super) fn check(run: &Run) -> Result<()> {
             return Ok(());
         }
     }
-    let verdict = compare(&baseline, run);
+    let verdict = compare(&baseline, run, limit);
     for line in &verdict.better {
         println!("cheaper: {line}");
     }
@@ -56,7 +62,7 @@ pub(super) fn check(run: &Run) -> Result<()> {
             verdict.worse.join("\n")
         );
     }
-    println!("no row is more than {:.0} % above the baseline", 100.0 * LIMIT);
+    println!("no row is more than {:.0} % above the baseline", 100.0 * limit);
     Ok(())
 }
 
@@ -68,7 +74,7 @@ struct Verdict {
 }
 
 /// Compares the rows that the new run chose to measure.
-fn compare(baseline: &Run, run: &Run) -> Verdict {
+fn compare(baseline: &Run, run: &Run, limit: f64) -> Verdict {
     let mut verdict = Verdict::default();
     for row in &run.rows {
         let name = &row.name;
@@ -88,9 +94,10 @@ fn compare(baseline: &Run, run: &Run) -> Verdict {
             now.unit,
             100.0 * change
         );
-        if change > LIMIT + noise(before).max(noise(now)) {
+        let wavering = WAVERING.iter().find(|(row, _)| row == name).map_or(0.0, |(_, share)| *share);
+        if change > limit + wavering + noise(before).max(noise(now)) {
             verdict.worse.push(line);
-        } else if change < -LIMIT {
+        } else if change < -limit {
             verdict.better.push(line);
         }
     }
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn two_percent_are_allowed_and_a_rows_own_noise() {
         let counts = |baseline: &Run, now: &Run| {
-            let verdict = compare(baseline, now);
+            let verdict = compare(baseline, now, LIMIT);
             (verdict.worse.len(), verdict.better.len())
         };
         let baseline = run(100.0, 0.0, None);

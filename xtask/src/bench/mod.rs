@@ -72,6 +72,9 @@ struct TableArgs {
     /// Only Exo-OS, quick: make what is measured the baseline.
     #[arg(long, conflicts_with_all = ["no_linux", "only"])]
     accept: bool,
+    /// With the limit of `cargo xtask ci`.
+    #[arg(skip)]
+    is_ci: bool,
     /// Which compiler to use.
     #[arg(long, value_enum, default_value_t)]
     toolchain: Choice,
@@ -91,7 +94,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 /// # Errors
 /// If one is, or nothing can be measured.
 pub(crate) fn check_all(toolchain: Choice) -> Result<()> {
-    compare(&TableArgs { check: true, toolchain, ..TableArgs::default() })
+    compare(&TableArgs { check: true, is_ci: true, toolchain, ..TableArgs::default() })
 }
 
 /// Measures Exo-OS and Linux, prints the table and writes the results; or measures Exo-OS for the gate.
@@ -116,7 +119,8 @@ fn compare(args: &TableArgs) -> Result<()> {
     cmd::progress(format!("measuring {} rows", plan.rows.len()));
     let exo = Kernel { name: "exo", image, append: "", compiler };
     if args.check {
-        return check::check(&guest::measure(&exo, &tree, &plan)?);
+        let limit = if args.is_ci { check::LIMIT_OF_CI } else { check::LIMIT };
+        return check::check(&guest::measure(&exo, &tree, &plan)?, limit);
     }
     if args.accept {
         return check::accept(guest::measure(&exo, &tree, &plan)?);
