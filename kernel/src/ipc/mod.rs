@@ -3,4 +3,5 @@
 pub mod eventfd;
 pub mod futex;
 pub mod pipe;
+pub(crate) mod ring;
 pub mod shm;

@@ -13,7 +13,6 @@
 //! 4. Who changes a count of ends wakes both queues.
 
 mod end;
-mod ring;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +28,11 @@ use linux_abi::open::OpenFlags;
 use linux_abi::stat::{Mode, S_IFIFO};
 
 use self::end::End;
-use self::ring::Ring;
 use crate::fs::vfs::anonymous::{self, Attributes};
 use crate::fs::vfs::{
     AttributeChanges, File, Inode, InodeState, IoFlags, Metadata, OpenFile, OpenRequest, PollEvents, clock,
 };
+use crate::ipc::ring::Ring;
 use crate::lock_order;
 use crate::memory::reserve;
 use crate::scheduler::wait::WaitQueue;
@@ -237,8 +236,10 @@ impl Pipe {
                 self.attributes.with(|metadata| metadata.accessed = clock::now());
                 return Ok(n);
             }
+            // Asked before the ring is unlocked: what the last writer wrote before it left is seen.
+            let is_over = self.writer_count() == 0;
             drop(ring);
-            if self.writer_count() == 0 {
+            if is_over {
                 return Ok(0);
             }
             if flags.contains(IoFlags::NONBLOCK) {

@@ -1,4 +1,4 @@
-//! The buffers of a pipe: pages, filled at the back, emptied at the front.
+//! Bytes in pages, filled at the back, emptied at the front: what is in a pipe, and what waits at a socket.
 
 use alloc::collections::VecDeque;
 
@@ -23,27 +23,107 @@ struct Buffer {
 }
 
 /// The buffers, oldest first.
-pub(super) struct Ring {
+pub(crate) struct Ring {
     buffers: VecDeque<Buffer>,
     spares: ArrayVec<Frame, SPARES>,
 }
 
 impl Ring {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { buffers: VecDeque::new(), spares: ArrayVec::new_const() }
     }
 
     /// Number of buffers.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buffers.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.buffers.is_empty()
     }
 
+    /// Adds exactly `len` bytes, or nothing.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENOMEM`.
+    pub(crate) fn write_whole(&mut self, source: &mut Source<'_>, len: usize) -> Result<(), Errno> {
+        let mut done = 0;
+        while done < len {
+            let moved = self.write(source, len - done, usize::MAX, false);
+            match moved {
+                Ok(moved) if moved != 0 => done += moved,
+                failed => {
+                    self.take_back(done);
+                    return Err(failed.err().unwrap_or(Errno::EFAULT));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the last `len` bytes.
+    fn take_back(&mut self, mut len: usize) {
+        while len > 0
+            && let Some(last) = self.buffers.back_mut()
+        {
+            let part = last.len.min(len);
+            last.len -= part;
+            len -= part;
+            if last.len == 0
+                && let Some(last) = self.buffers.pop_back()
+            {
+                self.keep(last);
+            }
+        }
+    }
+
+    /// Removes the first `len` bytes.
+    pub(crate) fn discard(&mut self, mut len: usize) {
+        while len > 0
+            && let Some(first) = self.buffers.front_mut()
+        {
+            let part = first.len.min(len);
+            first.start += part;
+            first.len -= part;
+            len -= part;
+            if first.len == 0 {
+                self.pop_front();
+            }
+        }
+    }
+
+    /// Copies up to `wanted` bytes to `sink`, after the first `skipped`; all stay. Returns how many.
+    ///
+    /// # Errors
+    /// `EFAULT`: the sink does not take what the first buffer gives.
+    pub(crate) fn peek(
+        &self,
+        mut skipped: usize,
+        sink: &mut Sink<'_>,
+        wanted: usize,
+    ) -> Result<usize, Errno> {
+        let mut done = 0;
+        for buffer in &self.buffers {
+            if done == wanted {
+                break;
+            }
+            if skipped >= buffer.len {
+                skipped -= buffer.len;
+                continue;
+            }
+            let part = (buffer.len - skipped).min(wanted - done);
+            match whole(sink.put_frame(&buffer.frame, buffer.start + skipped, part), part) {
+                Ok(_) => done += part,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+            skipped = 0;
+        }
+        Ok(done)
+    }
+
     /// Number of bytes.
-    pub(super) fn byte_count(&self) -> usize {
+    pub(crate) fn byte_count(&self) -> usize {
         self.buffers.iter().map(|buffer| buffer.len).sum()
     }
 
@@ -51,7 +131,7 @@ impl Ring {
     ///
     /// # Errors
     /// `EFAULT`: the sink does not take what the first buffer gives.
-    pub(super) fn read(&mut self, sink: &mut Sink<'_>, wanted: usize) -> Result<usize, Errno> {
+    pub(crate) fn read(&mut self, sink: &mut Sink<'_>, wanted: usize) -> Result<usize, Errno> {
         let mut done = 0;
         while done < wanted {
             let Some(buffer) = self.buffers.front_mut() else { break };
@@ -76,9 +156,14 @@ impl Ring {
     }
 
     fn pop_front(&mut self) {
-        if let Some(buffer) = self.buffers.pop_front()
-            && buffer.frame.is_unique()
-        {
+        if let Some(buffer) = self.buffers.pop_front() {
+            self.keep(buffer);
+        }
+    }
+
+    /// Keeps the frame of an empty buffer for the next write.
+    fn keep(&mut self, buffer: Buffer) {
+        if buffer.frame.is_unique() {
             // Full: the frame goes back to the allocator.
             let _ = self.spares.try_push(buffer.frame);
         }
@@ -89,7 +174,7 @@ impl Ring {
     ///
     /// # Errors
     /// `EFAULT`, `ENOMEM`: not even the first buffer's part could be moved.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         source: &mut Source<'_>,
         len: usize,
