@@ -21,6 +21,7 @@ pub mod uio;
 pub mod drivers;
 pub mod fs;
 pub mod ipc;
+pub mod net;
 pub mod process;
 pub mod syscall;
 

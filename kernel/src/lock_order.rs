@@ -17,8 +17,12 @@ pub const DIRECTORY_CHANGES: LockRank = LockRank::nesting(26, "directory changes
 pub const FILE_CONTENTS: LockRank = LockRank::nesting(30, "file contents");
 /// Buffers of a pipe. Several: by address.
 pub const PIPE: LockRank = LockRank::nesting(34, "pipe");
+/// What waits at a socket to be received.
+pub const SOCKET_INBOX: LockRank = LockRank::new(35, "socket inbox");
 /// Interests of an epoll instance. Several: in the order of the chain of instances.
 pub const EPOLL: LockRank = LockRank::nesting(36, "epoll");
+/// Descriptors on their way through sockets: taken out of a socket's inbox with it.
+pub const RIGHTS: LockRank = LockRank::new(38, "descriptors in flight");
 /// The text of an open file of `/proc`: made under it, so everything the text needs comes after.
 pub const PROC_TEXT: LockRank = LockRank::new(40, "proc text");
 /// What is typed at a pseudo-terminal's master goes to its slave, in order: the discipline and signals come after.
@@ -83,6 +87,12 @@ pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
 pub const EPOLL_WISH: LockRank = LockRank::new(366, "epoll wish");
 /// Counter of an eventfd.
 pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
+/// To whom a socket is connected.
+pub const SOCKET_PEER: LockRank = LockRank::new(370, "socket peer");
+/// Connections that wait to be accepted.
+pub const SOCKET_ARRIVALS: LockRank = LockRank::new(372, "socket arrivals");
+/// The Unix sockets and their names: looked up with nothing else held.
+pub const SOCKET_NAMES: LockRank = LockRank::new(374, "socket names");
 /// The interval timers of a process.
 pub const PROCESS_TIMERS: LockRank = LockRank::new(480, "process timers");
 /// The POSIX timers of a process.

@@ -148,6 +148,11 @@ impl UserThread {
         *self.restart_rule.lock() = Some(rule);
     }
 
+    /// Lets the call that a signal has just ended not be made again, whatever handler runs.
+    pub fn forbid_restart(&self) {
+        self.set_restart(Restart::Never);
+    }
+
     /// Takes what [`Self::set_restart`] said.
     pub(super) fn take_restart(&self) -> Option<Restart> {
         self.restart_rule.lock().take()

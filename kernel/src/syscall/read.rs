@@ -23,7 +23,7 @@ pub(super) fn read(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 pub(super) fn write(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let file = writable(cx, args.fd(0))?;
     check_user_range(args.u64(1), args.u64(2))?;
-    with_sigpipe(cx, file.write(&mut Source::user(args.addr(1), args.size(2)), IoFlags::empty()))
+    with_sigpipe(cx, &file, file.write(&mut Source::user(args.addr(1), args.size(2)), IoFlags::empty()))
 }
 
 /// pread64(2). Errors as read; `EINVAL`: a negative offset; `ESPIPE`: a stream.
@@ -39,7 +39,11 @@ pub(super) fn pwrite64(cx: &Context, args: &Args) -> Result<usize, SyscallError>
     let position = offset(args.i64(3))?;
     let file = writable(cx, args.fd(0))?;
     check_user_range(args.u64(1), args.u64(2))?;
-    with_sigpipe(cx, file.write_at(position, &mut Source::user(args.addr(1), args.size(2)), IoFlags::empty()))
+    with_sigpipe(
+        cx,
+        &file,
+        file.write_at(position, &mut Source::user(args.addr(1), args.size(2)), IoFlags::empty()),
+    )
 }
 
 /// readv(2). Errors as read; `EINVAL`: too many or too large parts.
@@ -53,7 +57,7 @@ pub(super) fn readv(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 pub(super) fn writev(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let file = writable(cx, args.fd(0))?;
     let vectors = copy_iovecs(args.addr(1), args.size(2))?;
-    with_sigpipe(cx, file.write(&mut Source::vectors(&vectors), IoFlags::empty()))
+    with_sigpipe(cx, &file, file.write(&mut Source::vectors(&vectors), IoFlags::empty()))
 }
 
 /// preadv(2). Errors as readv and pread64.
@@ -69,7 +73,7 @@ pub(super) fn pwritev(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
     let position = offset(args.i64(3))?;
     let file = writable(cx, args.fd(0))?;
     let vectors = copy_iovecs(args.addr(1), args.size(2))?;
-    with_sigpipe(cx, file.write_at(position, &mut Source::vectors(&vectors), IoFlags::empty()))
+    with_sigpipe(cx, &file, file.write_at(position, &mut Source::vectors(&vectors), IoFlags::empty()))
 }
 
 /// preadv2(2): offset -1 means the position. Errors as preadv; `EOPNOTSUPP`: an unknown flag.
@@ -92,7 +96,7 @@ pub(super) fn pwritev2(cx: &Context, args: &Args) -> Result<usize, SyscallError>
         -1 => file.write(&mut Source::vectors(&vectors), flags),
         position => file.write_at(offset(position)?, &mut Source::vectors(&vectors), flags),
     };
-    with_sigpipe(cx, outcome)
+    with_sigpipe(cx, &file, outcome)
 }
 
 /// sendfile(2): copies from a file to another inside the kernel.
@@ -191,7 +195,7 @@ fn copy(
             let mut source = Source::kernel(&buffer[written..got]);
             let outcome = match to_at {
                 Some(start) => to.write_at(start + (done + written) as u64, &mut source, IoFlags::empty()),
-                None => with_sigpipe(cx, to.write(&mut source, IoFlags::empty())),
+                None => with_sigpipe(cx, to, to.write(&mut source, IoFlags::empty())),
             };
             match outcome {
                 Ok(0) => break,
@@ -236,9 +240,13 @@ fn rw_flags(bits: u32) -> Result<IoFlags, Errno> {
     Ok(io)
 }
 
-/// Sends SIGPIPE to the thread whose write found nobody to read.
-pub(super) fn with_sigpipe(cx: &Context, outcome: Result<usize, Errno>) -> Result<usize, Errno> {
-    if outcome == Err(Errno::EPIPE) {
+/// Sends SIGPIPE to the thread whose write to `file` found nobody to read.
+pub(super) fn with_sigpipe(
+    cx: &Context,
+    file: &OpenFile,
+    outcome: Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    if outcome == Err(Errno::EPIPE) && file.file().signals_broken_pipe() {
         let thread = cx.thread_arc();
         let info =
             linux_abi::siginfo::SigInfo::kill(Signal::SIGPIPE, cx.process().pid, cx.credentials().uid.real);

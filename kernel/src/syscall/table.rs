@@ -3,12 +3,12 @@
 use super::syscall_numbers as nr;
 use super::{FullHandler, SyscallHandler};
 use super::{
-    acct, adjtimex, arch_prctl, attributes, brk, capget, clock_gettime, clone, directory, epoll, eventfd,
-    execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage, gettimeofday, kill,
-    madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect, mremap, msync, munmap, names,
-    nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, rlimit, rseq, sched_setscheduler,
-    setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, stat, sysinfo, syslog, timer_create,
-    timerfd_create, uname, vhangup, wait,
+    acct, adjtimex, arch_prctl, attributes, bind, brk, capget, clock_gettime, clone, connect, directory,
+    epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
+    getsockopt, gettimeofday, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect,
+    mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, recv, rlimit,
+    rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, stat,
+    sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -204,6 +204,25 @@ pub static ROWS: &[Row] = &[
     row(nr::MOUNT,             mount::mount,               Never,       Partial("one mount namespace; mounts are private: EINVAL for MS_SHARED, MS_UNBINDABLE")),
     row(nr::UMOUNT2,           mount::umount2,             Never,       Partial("no MNT_EXPIRE")),
     row(nr::PIVOT_ROOT,        mount::pivot_root,          Never,       Full),
+    // Sockets.
+    row(nr::SOCKET,            socket::socket,             Never,       Partial("Unix sockets only: EAFNOSUPPORT for every other family")),
+    row(nr::SOCKETPAIR,        socket::socketpair,         Never,       Partial("as socket")),
+    row(nr::SHUTDOWN,          socket::shutdown,           Never,       Full),
+    row(nr::BIND,              bind::bind,                 Never,       Full),
+    row(nr::LISTEN,            bind::listen,               Never,       Full),
+    row(nr::GETSOCKNAME,       bind::getsockname,          Never,       Full),
+    row(nr::GETPEERNAME,       bind::getpeername,          Never,       Full),
+    row(nr::CONNECT,           connect::connect,           IfSaRestart, Full),
+    row(nr::ACCEPT,            connect::accept,            IfSaRestart, Full),
+    row(nr::ACCEPT4,           connect::accept4,           IfSaRestart, Full),
+    row(nr::SENDTO,            send::sendto,               IfSaRestart, Partial("no MSG_OOB: EOPNOTSUPP")),
+    row(nr::SENDMSG,           send::sendmsg,              IfSaRestart, Partial("as sendto")),
+    row(nr::SENDMMSG,          send::sendmmsg,             IfSaRestart, Partial("as sendto")),
+    row(nr::RECVFROM,          recv::recvfrom,             IfSaRestart, Partial("no MSG_OOB: EINVAL")),
+    row(nr::RECVMSG,           recv::recvmsg,              IfSaRestart, Partial("as recvfrom")),
+    row(nr::RECVMMSG,          recv::recvmmsg,             IfSaRestart, Partial("as recvfrom")),
+    row(nr::GETSOCKOPT,        getsockopt::getsockopt,     Never,       Partial("no filters, time stamps, busy polling, device binding: ENOPROTOOPT")),
+    row(nr::SETSOCKOPT,        getsockopt::setsockopt,     Never,       Partial("as getsockopt")),
     // Memory.
     row(nr::BRK,                 brk::brk,                    Never,       Full),
     row(nr::MMAP,                mmap::mmap,                  Never,       Partial("no huge pages: MAP_HUGETLB is ENOMEM")),

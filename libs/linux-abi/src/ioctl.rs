@@ -62,6 +62,8 @@ consts! { u32;
     TIOCMSET = 0x5418, "Sets the modem lines.";
     TIOCGSOFTCAR = 0x5419, "Returns whether the carrier is ignored.";
     TIOCSSOFTCAR = 0x541a, "Sets whether the carrier is ignored.";
+    SIOCOUTQ = TIOCOUTQ, "Returns the bytes that a socket has sent and nobody has received.";
+    SIOCATMARK = 0x8905, "Tells whether the next byte of a socket is urgent.";
     FIONREAD = 0x541b, "Returns the bytes ready for reading.";
     TIOCINQ = FIONREAD, "Returns the bytes ready for reading.";
     TIOCLINUX = 0x541c, "Console functions.";

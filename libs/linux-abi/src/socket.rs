@@ -68,7 +68,11 @@ consts! { i32;
     SO_PASSSEC = 34, "Option: receive security labels.";
     SO_PROTOCOL = 38, "Option: the protocol.";
     SO_DOMAIN = 39, "Option: the family.";
+    SO_MARK = 36, "Option: mark of packets.";
+    SO_PEEK_OFF = 42, "Option: where the next peek looks.";
     SO_PEERGROUPS = 59, "Option: the peer's groups.";
+    SO_RCVTIMEO_NEW = 66, "Option: receive time limit, with 64-bit seconds.";
+    SO_SNDTIMEO_NEW = 67, "Option: send time limit, with 64-bit seconds.";
     SO_PASSPIDFD = 76, "Option: receive pidfds.";
     SO_PEERPIDFD = 77, "Option: the peer's pidfd.";
 }

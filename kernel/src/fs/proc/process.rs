@@ -13,7 +13,7 @@ use super::descriptors::Descriptors;
 use super::file::{PIECE, parse_number};
 use super::memory::{MemoryInode, View};
 use super::node::{Common, Content, Directory, Entry, Topic};
-use super::{stat, status};
+use super::{stat, status, system};
 use crate::fs::vfs::mount;
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{
@@ -154,7 +154,7 @@ const fn memory(
 }
 
 /// What is in the directory of a process but for the last, and in that of a thread but for the first.
-static ENTRIES: [Entry<Subject>; 31] = [
+static ENTRIES: [Entry<Subject>; 32] = [
     Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
     Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
     Entry::new("fdinfo", 0o555, Content::Other(FileType::Directory, Descriptors::infos)),
@@ -173,6 +173,7 @@ static ENTRIES: [Entry<Subject>; 31] = [
     Entry::new("cwd", 0o777, Content::Link(|subject| jump(subject, working_directory))),
     Entry::new("root", 0o777, Content::Link(|subject| jump(subject, root))),
     Entry::new("exe", 0o777, Content::Link(|subject| jump(subject, executable))),
+    Entry::new("net", 0o555, Content::Other(FileType::Directory, |_, common| system::network(common))),
     Entry::new("mounts", 0o444, Content::Pieces(mounts)),
     Entry::new("mountinfo", 0o444, Content::Pieces(mountinfo)),
     memory("smaps", 0o444, |subject, common| MemoryInode::inode(common, subject, View::DetailedMappings)),

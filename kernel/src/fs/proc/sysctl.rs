@@ -17,7 +17,7 @@ use crate::ipc::pipe;
 use crate::memory::commitment::{OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO};
 use crate::memory::physical::buddy_allocator;
 use crate::process::{limits, tree};
-use crate::{init, klog, random, uts};
+use crate::{init, klog, net, random, uts};
 
 /// The settings of the system.
 #[derive(Clone)]
@@ -47,8 +47,25 @@ fn line(text: &mut Text, value: impl Display) -> Result<(), Errno> {
     Ok(())
 }
 
-static ROOT: [Entry<Settings>; 3] =
-    [Entry::directory("fs", &FS), Entry::directory("kernel", &KERNEL), Entry::directory("vm", &VM)];
+static ROOT: [Entry<Settings>; 4] = [
+    Entry::directory("fs", &FS),
+    Entry::directory("kernel", &KERNEL),
+    Entry::directory("net", &NET),
+    Entry::directory("vm", &VM),
+];
+
+static NET: [Entry<Settings>; 2] = [Entry::directory("core", &NET_CORE), Entry::directory("unix", &NET_UNIX)];
+
+static NET_CORE: [Entry<Settings>; 5] = [
+    value("rmem_default", |_, text| line(text, net::MAX_BUFFER)),
+    value("rmem_max", |_, text| line(text, net::MAX_BUFFER)),
+    value("somaxconn", |_, text| line(text, net::MAX_BACKLOG)),
+    value("wmem_default", |_, text| line(text, net::MAX_BUFFER)),
+    value("wmem_max", |_, text| line(text, net::MAX_BUFFER)),
+];
+
+static NET_UNIX: [Entry<Settings>; 1] =
+    [value("max_dgram_qlen", |_, text| line(text, net::unix::MAX_DATAGRAMS))];
 
 static FS: [Entry<Settings>; 7] = [
     value("file-max", |_, text| line(text, i64::MAX)),

@@ -1,16 +1,18 @@
 //! Files of `/proc` about the system as a whole.
 
+use alloc::sync::Arc;
 use core::fmt::{self, Write};
 
 use linux_abi::errno::Errno;
 
-use super::node::{Content, Entry, Topic};
+use super::node::{Common, Content, Directory, Entry, Topic};
 use super::{exo, interrupts, sysctl};
 use crate::drivers::{serial, tty};
 use crate::fs::vfs::text::Text;
-use crate::fs::vfs::{self, FileType, LinkTarget, device};
+use crate::fs::vfs::{self, FileType, Inode, LinkTarget, device};
 use crate::memory::commitment;
 use crate::memory::physical::buddy_allocator;
+use crate::net::unix;
 use crate::process::tree;
 use crate::scheduler::{self, CpuUsage, LOAD_SHIFT, SCHEDULER};
 use crate::{init, uts};
@@ -28,10 +30,11 @@ impl Topic for System {
 const NS_PER_TICK: u64 = 10_000_000;
 
 /// What is in the root directory beside processes.
-pub(super) static ENTRIES: [Entry<System>; 23] = [
+pub(super) static ENTRIES: [Entry<System>; 24] = [
     Entry::new("self", 0o777, Content::Link(|_| self_link())),
     Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
     Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),
+    Entry::new("net", 0o777, Content::FixedLink("self/net")),
     Entry::new("sys", 0o555, Content::Other(FileType::Directory, |_, common| sysctl::directory(common))),
     Entry::text("buddyinfo", 0o444, |_, text| all(buddyinfo(text))),
     Entry::text("cmdline", 0o444, |_, text| all(cmdline(text))),
@@ -54,6 +57,17 @@ pub(super) static ENTRIES: [Entry<System>; 23] = [
     Entry::text("version", 0o444, |_, text| all(text.write_str(&uts::banner()))),
     Entry::text("vmstat", 0o444, |_, text| all(vmstat(text))),
 ];
+
+/// What is in `/proc/PID/net`: there is one network, so the same for every process.
+static NETWORK: [Entry<System>; 1] = [Entry::text("unix", 0o444, |_, text| {
+    unix::write_sockets(text);
+    Ok(())
+})];
+
+/// Makes `/proc/PID/net`.
+pub(super) fn network(common: Common) -> Arc<dyn Inode> {
+    Directory::new(common, System, &NETWORK)
+}
 
 const SWAPS_HEADER: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 

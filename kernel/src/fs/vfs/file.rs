@@ -221,6 +221,16 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Whether a write that finds nobody to read gives `SIGPIPE`, as for pipes and streams.
+    fn signals_broken_pipe(&self) -> bool {
+        true
+    }
+
+    /// Returns the file as a socket.
+    fn as_socket(&self) -> Option<&dyn crate::net::Socket> {
+        None
+    }
+
     /// Returns the file as a pipe, for `splice`, `F_GETPIPE_SZ` and their like.
     fn as_pipe(&self) -> Option<&crate::ipc::pipe::Pipe> {
         None
