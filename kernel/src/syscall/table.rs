@@ -7,8 +7,8 @@ use super::{
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
     getsockopt, gettimeofday, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect,
     mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, recv, rlimit,
-    rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, stat,
-    sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
+    rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn,
+    socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
