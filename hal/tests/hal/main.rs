@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod test_kernel;
+mod user;
 
 mod addr;
 mod arc_slot;
