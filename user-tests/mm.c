@@ -1,6 +1,7 @@
 // Mappings: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), msync(2), madvise(2), mincore(2).
 #include "t.h"
 #include <setjmp.h>
+#include <sys/personality.h>
 
 #define P 4096L
 
@@ -359,5 +360,43 @@ static void part_many(void)
     CHECK("few mappings remain", lines > 10 && lines < 1200);
 }
 
+// Where stack and heap are in a new program.
+static void places(char *text, size_t size, unsigned long persona)
+{
+    int ends[2];
+    ssize_t length;
+
+    pipe(ends);
+    if (fork() == 0) {
+        dup2(ends[1], 1);
+        personality(persona);
+        execl("/bin/busybox", "grep", "-E", "stack|heap", "/proc/self/maps", (char *)0);
+        _exit(127);
+    }
+    close(ends[1]);
+    for (memset(text, 0, size); (length = read(ends[0], text, size - 1)) > 0; size -= length)
+        text += length;
+    close(ends[0]);
+    wait(NULL);
+}
+
+static void part_layout(void)
+{
+    static char one[4096], other[4096];
+
+    places(one, sizeof one, 0);
+    places(other, sizeof other, 0);
+    CHECK("random places differ", strlen(one) > 20 && strcmp(one, other) != 0);
+    places(one, sizeof one, ADDR_NO_RANDOMIZE);
+    places(other, sizeof other, ADDR_NO_RANDOMIZE);
+    CHECK("fixed places do not", strlen(one) > 20 && strcmp(one, other) == 0);
+    show("personality", personality(ADDR_NO_RANDOMIZE));
+    show("personality", personality(0xffffffff));
+    fflush(stdout);
+    // A program with a set-id bit starts without.
+    system("cat /proc/self/personality; mkdir b; cp /bin/busybox b; chmod 4755 b/busybox; b/busybox cat /proc/self/personality");
+    personality(0);
+}
+
 PARTS({ "arguments", part_arguments }, { "anonymous", part_anonymous }, { "shared", part_shared }, { "files", part_files },
-      { "mremap", part_mremap }, { "stack", part_stack }, { "many", part_many }, { "brk", part_brk })
+      { "mremap", part_mremap }, { "stack", part_stack }, { "many", part_many }, { "brk", part_brk }, { "layout", part_layout })

@@ -137,6 +137,9 @@ p mm many
 #case mm_brk memory=128
 p mm brk
 
+#case mm_layout
+p mm layout
+
 #case signals_defaults
 p signals defaults
 

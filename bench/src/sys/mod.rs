@@ -22,8 +22,8 @@ pub(crate) use file::{
 };
 pub(crate) use memory::{Mapping, PAGE, grow_and_shrink_data};
 pub(crate) use process::{
-    Child, End, exec_with_vfork, fork, fork_and_exit, getpid, getppid, kill_group, new_group, pause,
-    raise_descriptor_limit, sched_yield, spawn,
+    Child, End, begin_again_at_fixed_addresses, exec_with_vfork, fork, fork_and_exit, getpid, getppid,
+    kill_group, new_group, pause, raise_descriptor_limit, sched_yield, spawn,
 };
 pub(crate) use signal::{
     block_and_query_mask, count_signals, install_default, send_to_self, set_alarm_and_stop_it,

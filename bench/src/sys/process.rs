@@ -2,6 +2,8 @@
 
 use std::arch::asm;
 use std::ffi::CStr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use super::{Error, Result, check, check_library, syscall0, syscall1, syscall2, syscall4};
@@ -53,6 +55,22 @@ impl Drop for Child {
 fn wait(pid: libc::pid_t, status: &mut i32) -> isize {
     // SAFETY: the kernel writes one number, which is there.
     unsafe { syscall4(libc::SYS_wait4, pid as usize, ptr::from_mut(status) as usize, 0, 0) }
+}
+
+/// Starts this program again with its arguments in a process whose addresses are not random; returns if they are not.
+pub(crate) fn begin_again_at_fixed_addresses() -> Result<()> {
+    const ASK: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: takes and returns numbers, no memory is involved.
+    let now = check_library("personality", unsafe { libc::personality(ASK) })?;
+    let fixed = libc::ADDR_NO_RANDOMIZE as usize;
+    if now & fixed != 0 {
+        return Ok(());
+    }
+    let wanted = (now | fixed) as libc::c_ulong;
+    // SAFETY: as above; what changes does so at the next execve.
+    check_library("personality", unsafe { libc::personality(wanted) })?;
+    let error = Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).exec();
+    Err(Error { call: "execve", errno: error.raw_os_error().unwrap_or(libc::EIO) })
 }
 
 /// Starts a child that runs a function and ends with what it returns.

@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering;
 
 use hal::task::UserRegs;
 use linux_abi::errno::Errno;
+use linux_abi::personality::{ADDR_NO_RANDOMIZE, PER_CLEAR_ON_SETID};
 use linux_abi::resource::RLIMIT_STACK;
 use linux_abi::signal::Signal;
 use linux_abi::wait;
@@ -47,6 +48,8 @@ pub struct Prepared {
     pub is_secure: bool,
     /// Whether others of its user may look into it.
     pub is_dumpable: bool,
+    /// Its personality(2).
+    pub personality: u64,
     /// Its name for `/proc/PID/comm`.
     pub comm: Vec<u8>,
     /// What `/proc` shows of it.
@@ -116,9 +119,14 @@ pub fn prepare(
     let (credentials, is_secure) = caller.credentials.after_exec(set_uid, set_gid);
     // Who cannot read a program must not get at it through its process.
     let is_dumpable = credentials.has_own_ids() && program.files().all(|file| caller.may_read(file));
-    let space = AddressSpace::new()?;
+    let mut personality = process.personality.load(Ordering::Relaxed);
+    if set_uid.is_some() || set_gid.is_some() {
+        personality &= !u64::from(PER_CLEAR_ON_SETID);
+    }
+    let is_fixed = personality & u64::from(ADDR_NO_RANDOMIZE) != 0;
+    let space = if is_fixed { AddressSpace::new_fixed()? } else { AddressSpace::new()? };
     process.pass_limits(&space);
-    let loaded = program.map(&space).map_err(Failure::Broken)?;
+    let loaded = program.map(&space, is_fixed).map_err(Failure::Broken)?;
     let contents = stack::Contents {
         loaded: &loaded,
         path,
@@ -135,7 +143,7 @@ pub fn prepare(
         auxv: start.auxv,
     };
     let regs = UserRegs::start(loaded.entry, start.stack_pointer);
-    Ok(Prepared { space, regs, credentials, is_secure, is_dumpable, comm, image })
+    Ok(Prepared { space, regs, credentials, is_secure, is_dumpable, personality, comm, image })
 }
 
 /// Goes from a script to its interpreter until that is none, putting the arguments in front that each adds. Answers the
@@ -232,7 +240,7 @@ fn set_id_owner(place: &Path) -> (Option<u32>, Option<u32>) {
 /// `EAGAIN`: another thread of the process is in execve, or the process is ending. `ENOMEM`. The program is the old one
 /// then.
 fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
-    let Prepared { space, credentials, is_secure, is_dumpable, comm, image, .. } = prepared;
+    let Prepared { space, credentials, is_secure, is_dumpable, personality, comm, image, .. } = prepared;
     let process = cx.process();
     let thread = cx.thread();
     end_other_threads(process, thread)?;
@@ -260,6 +268,7 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     thread.task.set_gs_base(0)?;
     user.set_credentials(credentials);
     process.is_dumpable.store(is_dumpable, Ordering::Relaxed);
+    process.personality.store(personality, Ordering::Relaxed);
     process.has_execed.store(true, Ordering::Relaxed);
     process.exit_signal.store(Signal::SIGCHLD.number() as i32, Ordering::Relaxed);
     if is_secure {

@@ -85,7 +85,7 @@ pub static ROWS: &[Row] = &[
     row(nr::WAITID,            wait::waitid,               IfSaRestart, Partial("no P_PIDFD")),
     row(nr::SET_TID_ADDRESS,   arch_prctl::set_tid_address, Never,      Full),
     row(nr::ARCH_PRCTL,        arch_prctl::arch_prctl,     Never,       Partial("FS and GS base only")),
-    row(nr::PERSONALITY,       arch_prctl::personality,    Never,       Partial("kept and inherited, without effect")),
+    row(nr::PERSONALITY,       arch_prctl::personality,    Never,       Partial("ADDR_NO_RANDOMIZE counts; the others are kept, without effect")),
     row(nr::PRCTL,             prctl::prctl,               Never,       Partial("no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER, timer slack, seccomp, speculation controls")),
     row(nr::GETRUSAGE,         getrusage::getrusage,       Never,       Full),
     row(nr::TIMES,             sysinfo::times,             Never,       Full),

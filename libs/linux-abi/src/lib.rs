@@ -41,6 +41,7 @@ pub mod mman;
 pub mod mount;
 pub mod nr;
 pub mod open;
+pub mod personality;
 pub mod poll;
 pub mod prctl;
 pub mod random;

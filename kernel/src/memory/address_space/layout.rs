@@ -16,6 +16,9 @@ const ROOM_ABOVE_STACK: usize = 2 << 20;
 /// What the stack may be shifted by at most, in bytes.
 const STACK_RANDOM_MAX: usize = STACK_RANDOM_PAGES as usize * PAGE_SIZE;
 
+/// What lies between the end of the user half and the mappings when nothing is random, in bytes.
+const FIXED_GAP: usize = 128 << 20;
+
 /// Places of an address space.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
@@ -36,6 +39,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Makes the layout in which nothing is random; mappings are placed where Linux begins with them.
+    pub(super) fn fixed() -> Self {
+        Self { mmap_base: USER_END - FIXED_GAP, ..Self::new([0; 32]) }
+    }
+
     /// Makes a layout from random bytes; all zeroes give the highest addresses.
     pub(super) fn new(random: [u8; 32]) -> Self {
         let number = |i: usize, bound: u64| {

@@ -82,7 +82,7 @@ impl AddressSpace {
     /// # Errors
     /// `ENOMEM`.
     pub fn new_fixed() -> Result<Arc<Self>, Errno> {
-        Self::with_layout(Layout::new([0; 32]))
+        Self::with_layout(Layout::fixed())
     }
 
     fn with_layout(layout: Layout) -> Result<Arc<Self>, Errno> {

@@ -95,24 +95,24 @@ impl Program {
         core::iter::once(&self.main).chain(&self.interpreter).map(|elf| &elf.file)
     }
 
-    /// Maps the program and its interpreter into `space`.
+    /// Maps the program and its interpreter into `space`, at a random place unless `is_fixed`.
     ///
     /// # Errors
     /// `EINVAL`, `ENOMEM`, `EEXIST`: segments that cannot be.
-    pub(super) fn map(&self, space: &AddressSpace) -> Result<Loaded, Errno> {
+    pub(super) fn map(&self, space: &AddressSpace, is_fixed: bool) -> Result<Loaded, Errno> {
+        let offset = |pages| if is_fixed { 0 } else { random::below(pages) * hal::PAGE_SIZE as u64 };
         let headers = self.main.headers()?;
         let header = &self.main.header;
         let layout = Layout::new(header, &headers, USER_END as u64).map_err(to_errno)?;
         let bias = match header.kind() {
             Kind::Fixed => 0,
             Kind::Relocatable => {
-                let base = PIE_BASE + random::below(PIE_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
+                let base = PIE_BASE + offset(PIE_SPREAD_PAGES);
                 align_down(base, layout.alignment).wrapping_sub(layout.span.start)
             }
         };
         map_segments(space, &self.main.file, &headers, bias)?;
-        let spread = random::below(BREAK_SPREAD_PAGES) * hal::PAGE_SIZE as u64;
-        space.set_break_start((layout.brk.wrapping_add(bias) + spread) as usize);
+        space.set_break_start((layout.brk.wrapping_add(bias) + offset(BREAK_SPREAD_PAGES)) as usize);
         space.set_code_range(shift(&layout.code, bias), shift(&layout.data, bias));
 
         let program_entry = layout.entry.wrapping_add(bias) as usize;
