@@ -5,7 +5,6 @@ use core::hint::black_box;
 
 use arrayvec::ArrayVec;
 use hal::console::EarlyConsole;
-use hal::time::tsc;
 
 /// Batches that count. An interrupt spoils one, the median does not see it.
 const BATCHES: usize = 11;
@@ -16,8 +15,9 @@ const WARM_UP: usize = 2;
 pub(super) type Outcome = Result<(), &'static str>;
 
 /// An operation to measure.
-pub(super) struct Row {
-    name: &'static str,
+pub struct Row {
+    /// The group and the operation, with a slash in between.
+    pub name: &'static str,
     /// The cycles that the design allows.
     target: Option<u32>,
     batch: fn(&mut Stopwatch) -> Outcome,
@@ -35,14 +35,18 @@ impl Row {
 
     /// Measures the row and prints its line.
     pub(super) fn run(&self) {
-        say(format_args!("{}", Line { name: self.name, target: self.target, figure: self.measure() }));
+        let figure = self.measure(hal::time::tsc);
+        say(format_args!("{}", Line { name: self.name, target: self.target, figure }));
     }
 
-    /// Returns the median of the batches, in tenths of a cycle for each operation.
-    fn measure(&self) -> Result<u64, &'static str> {
+    /// Returns the median of the batches, in tenths of the clock's unit for each operation.
+    ///
+    /// # Errors
+    /// Why the operation cannot be measured on this machine.
+    pub fn measure(&self, clock: fn() -> u64) -> Result<u64, &'static str> {
         let mut figures = ArrayVec::<u64, BATCHES>::new();
         for number in 0..WARM_UP + BATCHES {
-            let mut stopwatch = Stopwatch::new();
+            let mut stopwatch = Stopwatch::new(clock);
             (self.batch)(&mut stopwatch)?;
             if number >= WARM_UP {
                 figures.push(stopwatch.tenths());
@@ -52,17 +56,18 @@ impl Row {
     }
 }
 
-/// Adds up the cycles of those parts of a batch that matter.
+/// Adds up the time of those parts of a batch that matter.
 pub(super) struct Stopwatch {
-    /// What looking at the counter twice costs.
+    clock: fn() -> u64,
+    /// What looking at the clock twice costs.
     reading: u64,
     cycles: u64,
     operations: u64,
 }
 
 impl Stopwatch {
-    fn new() -> Self {
-        let mut stopwatch = Self { reading: 0, cycles: 0, operations: 0 };
+    fn new(clock: fn() -> u64) -> Self {
+        let mut stopwatch = Self { clock, reading: 0, cycles: 0, operations: 0 };
         let readings = (0..16).map(|_| stopwatch.lap(|| ()).0);
         stopwatch.reading = readings.min().unwrap_or(0);
         stopwatch
@@ -92,9 +97,9 @@ impl Stopwatch {
 
     #[inline(always)]
     fn lap<R>(&self, work: impl FnOnce() -> R) -> (u64, R) {
-        let start = tsc();
+        let start = (self.clock)();
         let result = work();
-        let cycles = tsc() - start;
+        let cycles = (self.clock)() - start;
         (cycles.saturating_sub(self.reading), result)
     }
 
@@ -157,11 +162,14 @@ mod tests {
 
     #[test]
     fn a_batch_that_cannot_be_measured_says_why() {
-        assert_eq!(Row::new("a/b", None, |_| Err("no such thing")).measure(), Err("no such thing"));
+        assert_eq!(
+            Row::new("a/b", None, |_| Err("no such thing")).measure(hal::time::tsc),
+            Err("no such thing")
+        );
         let row = Row::new("a/b", None, |watch| {
             watch.each(10, || ());
             Ok(())
         });
-        assert!(row.measure().is_ok());
+        assert!(row.measure(hal::time::tsc).is_ok());
     }
 }

@@ -19,10 +19,15 @@ mod memory;
 mod paging;
 mod scheduling;
 
-use self::harness::Row;
+pub use self::harness::Row;
 
 /// What is measured in this thread. The rows of `calls` are measured from a program, which ends it all.
-const GROUPS: [&[Row]; 3] = [memory::ROWS, paging::ROWS, scheduling::ROWS];
+const GROUPS: [&[Row]; 4] = [memory::ROWS, paging::ROWS, scheduling::ROWS, scheduling::PURE_ROWS];
+
+/// The rows that need no booted kernel: on a host their clock is the host's (`host-bench`).
+pub fn pure_rows() -> impl Iterator<Item = &'static Row> {
+    paging::ROWS.iter().chain(scheduling::PURE_ROWS)
+}
 
 /// Measures and prints everything. The machine is switched off afterwards, by the program that is started last.
 ///

@@ -36,7 +36,7 @@ fn frames(start: usize, end: usize) -> Range<FrameNumber> {
 
 /// Free blocks of physical memory.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub struct Blocks {
     maps: [FreeMap; ORDERS],
     non_empty: u32,
     free_frames: usize,
@@ -46,7 +46,7 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// Returns how many words of zeroed memory [`new`](Self::new) takes for frames below `frames`.
-    pub(super) fn words_needed(frames: usize) -> usize {
+    pub fn words_needed(frames: usize) -> usize {
         (0..ORDERS).map(|order| FreeMap::words_needed((frames >> order).max(1))).sum()
     }
 
@@ -56,7 +56,7 @@ impl Blocks {
     }
 
     /// Makes an allocator for the frames below `frames`, none of them free. `None` when `memory` is too short.
-    pub(super) fn new(frames: usize, mut memory: &'static [AtomicU64]) -> Option<Self> {
+    pub fn new(frames: usize, mut memory: &'static [AtomicU64]) -> Option<Self> {
         let mut blocks = Self { end: frames, ..Self::empty() };
         for (order, map) in blocks.maps.iter_mut().enumerate() {
             (*map, memory) = FreeMap::new((frames >> order).max(1), memory)?;
@@ -82,7 +82,7 @@ impl Blocks {
 
     /// Takes a block of 2^`order` frames.
     #[inline]
-    pub(super) fn take(&mut self, order: u8) -> Option<FrameNumber> {
+    pub fn take(&mut self, order: u8) -> Option<FrameNumber> {
         if order > MAX_ORDER {
             return None;
         }
@@ -205,7 +205,7 @@ impl Blocks {
     ///
     /// # Errors
     /// Refuses a block that is not wholly handed out; nothing changes then.
-    pub(super) fn give(&mut self, first: FrameNumber, order: u8) -> Result<(), FreeError> {
+    pub fn give(&mut self, first: FrameNumber, order: u8) -> Result<(), FreeError> {
         let start = first.index();
         if order > MAX_ORDER || !first.is_aligned_to(order) || start + (1 << order) > self.end {
             return Err(FreeError::Foreign);

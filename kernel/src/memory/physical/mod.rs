@@ -12,4 +12,4 @@ mod pool;
 pub mod statistics;
 pub(super) mod zeroed;
 
-pub use blocks::{FreeError, ORDERS};
+pub use blocks::{Blocks, FreeError, ORDERS};
