@@ -89,10 +89,11 @@ pub fn user_features() -> (u64, u64) {
     arch::cpu::user_features()
 }
 
-/// Starts the other CPUs; each enters [`Kernel::secondary_boot`](crate::Kernel::secondary_boot). Returns how many CPUs
-/// run in the end. To be called once, by the boot CPU.
-pub fn start_secondaries() -> usize {
-    arch::cpu::start_secondaries()
+/// Starts other CPUs, so that `limit` run if there are as many; each enters
+/// [`Kernel::secondary_boot`](crate::Kernel::secondary_boot). Returns how many CPUs run in the end. To be called once, by the
+/// boot CPU.
+pub fn start_secondaries(limit: usize) -> usize {
+    arch::cpu::start_secondaries(limit)
 }
 
 /// Interrupts a CPU with [`Kernel::reschedule_interrupt`](crate::Kernel::reschedule_interrupt), and ends its

@@ -31,6 +31,8 @@ pub struct CommandLine {
     pub panic_seconds: i32,
     /// `maxcpus=` and `nosmp`: CPUs to start.
     pub max_cpus: Option<usize>,
+    /// `isolcpus=`: CPUs (bit n: CPU n) that run only threads that ask for them.
+    pub isolated_cpus: u64,
     /// `rw` (and not `ro`): mount the real root writable.
     pub root_writable: bool,
     /// `exo.strace=`: a call's name or a pid to trace.
@@ -57,6 +59,7 @@ impl Default for CommandLine {
             log_level: 7,
             panic_seconds: 0,
             max_cpus: None,
+            isolated_cpus: 0,
             root_writable: false,
             strace: None,
             boot_report: false,
@@ -109,6 +112,7 @@ impl CommandLine {
             ("loglevel", Some(level)) => self.log_level = level.parse().unwrap_or(self.log_level),
             ("panic", Some(seconds)) => self.panic_seconds = seconds.parse().unwrap_or(self.panic_seconds),
             ("maxcpus", Some(count)) => self.max_cpus = count.parse().ok().map(|count: usize| count.max(1)),
+            ("isolcpus", Some(list)) => self.isolated_cpus = parse_cpu_list(list).unwrap_or(0),
             ("nosmp", None) => self.max_cpus = Some(1),
             ("ro", None) => self.root_writable = false,
             ("rw", None) => self.root_writable = true,
@@ -159,6 +163,21 @@ impl CommandLine {
             log::warn!("too many boot arguments at '{word}'");
         }
     }
+}
+
+/// Reads a list of CPUs (`1,3-5`), which Linux lets names of kinds of isolation precede; `None` if it is none.
+fn parse_cpu_list(list: &str) -> Option<u64> {
+    let is_kind = |word: &&str| matches!(*word, "domain" | "nohz" | "managed_irq");
+    let mut mask = 0;
+    for range in list.split(',').skip_while(is_kind) {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last || last >= u64::BITS {
+            return None;
+        }
+        mask |= u64::MAX >> (u64::BITS - 1 - (last - first)) << first;
+    }
+    Some(mask)
 }
 
 /// Splits at blanks outside double quotes; quotes around a whole word or a whole value are taken off.
@@ -229,6 +248,15 @@ mod tests {
     #[test]
     fn a_known_variable_is_replaced() {
         assert_eq!(parse("TERM=vt100 HOME=/root").init_environment, ["HOME=/root", "TERM=vt100"]);
+    }
+
+    #[test]
+    fn lists_of_cpus_are_read() {
+        assert_eq!(parse("isolcpus=1,3-5").isolated_cpus, 0b11_1010);
+        assert_eq!(parse("isolcpus=managed_irq,domain,0-63").isolated_cpus, u64::MAX);
+        for bad in ["", "x", "5-3", "64", "1,,2", "-1", "domain"] {
+            assert_eq!(parse(&alloc::format!("isolcpus={bad}")).isolated_cpus, 0, "{bad}");
+        }
     }
 
     #[test]

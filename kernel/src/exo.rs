@@ -127,7 +127,8 @@ pub fn boot(info: BootInfo) {
     fs::init(); // an empty root
     process::exec::vdso::init(); // what programs read clocks through
     drivers::init(&line.consoles); // serial console, terminals
-    scheduler::start_secondaries(); // the other CPUs enter their idle threads
+    scheduler::SCHEDULER.isolate(line.isolated_cpus); // CPUs that only threads use that ask for them
+    scheduler::start_secondaries(line.max_cpus.unwrap_or(usize::MAX)); // the other CPUs enter their idle threads
     let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);
     process::start::remember_boot(entry_tsc, line.boot_report);
     let first = move || if line.bench { bench::run() } else { init::start(&line, initramfs) };

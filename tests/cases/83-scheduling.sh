@@ -58,3 +58,24 @@ p sync rseq_broken
 
 #case membarrier
 p sync membarrier
+
+#case sched_attr
+p sched attr
+
+#case sched_fork
+p sched fork
+
+#case sched_limits
+p sched limits
+
+#case sched_rttime
+p sched rttime
+
+#case sched_ioprio
+p sched ioprio
+
+#case sched_sigwait
+p sched sigwait
+
+#case sched_autogroup
+p sched autogroup

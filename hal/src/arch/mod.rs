@@ -56,7 +56,7 @@
 //!   fn interrupted_user() -> bool         of the interrupt being served
 //!   fn unmask(Irq) -> Result<(), Error>   route to a vector whose handler calls irq::dispatch(irq)
 //! cpu
-//!   fn id() -> CpuId; fn count() -> usize; fn info() -> CpuInfo; fn user_features() -> (u64, u64); fn start_secondaries() -> usize
+//!   fn id() -> CpuId; fn count() -> usize; fn info() -> CpuInfo; fn user_features() -> (u64, u64); fn start_secondaries(limit: usize) -> usize
 //!   fn send_reschedule(CpuId); fn wait_for_interrupt(); fn relax()
 //!   fn relax_irq_off()                    in a spin loop with interrupts off: serves shoot-down requests
 //!   fn random_seed() -> [u8; 32]; fn power_off() -> !; fn reboot() -> !; fn halt() -> !

@@ -142,7 +142,8 @@ fn pick(watch: &mut Stopwatch, count: u64) -> Outcome {
     for number in 0..count {
         let entity = Entity::new(Attributes::DEFAULT, 1);
         // From a fraction of a millisecond to sixteen: hot, normal, cold.
-        entity.charge((MS / 4) << (number % 7));
+        let run_ns = (MS / 4) << (number % 7);
+        entity.charge(run_ns, run_ns);
         entity.note_block();
         entity.set_virtual_ns(number % 64 * MS);
         nodes.push(Arc::new(Node { entity, links: Links::new() }));

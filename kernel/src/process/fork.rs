@@ -167,6 +167,7 @@ fn new_process(cx: &Context, pid: Pid, request: &Request) -> Result<Process, Err
     child.is_dumpable.store(parent.is_dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
     child.oom_score_adj.store(parent.oom_score_adj.load(Ordering::Relaxed), Ordering::Relaxed);
     child.login.copy(&parent.login);
+    child.autogroup.inherit(&parent.autogroup);
     child.barriers.store(parent.barriers.load(Ordering::Relaxed), Ordering::Relaxed);
     child.personality.store(parent.personality.load(Ordering::Relaxed), Ordering::Relaxed);
     Ok(child)
@@ -183,6 +184,7 @@ fn new_user_thread(cx: &Context, process: &Arc<Process>, request: &Request) -> R
         (own.saved_blocked.unwrap_or(own.blocked), own.alternate_stack)
     };
     let child = UserThread::new(process.clone(), files, fs, parent.credentials(), blocked);
+    child.io_priority.store(parent.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
     // A thread that shares memory must not share the alternate stack, except a vfork child, whose parent sleeps.
     if !flags.contains(CloneFlags::CLONE_VM) || flags.contains(CloneFlags::CLONE_VFORK) {
         child.signals.lock().alternate_stack = stack;

@@ -82,6 +82,23 @@ impl Limits {
         self.0.get(which as usize).map_or(u64::MAX, |limit| limit.rlim_cur)
     }
 
+    /// Compares the time a real-time thread has run without blocking with `RLIMIT_RTTIME`. A soft limit that was reached
+    /// grows by a second, as that of CPU time.
+    pub fn check_real_time(&mut self, burst_ns: u64) -> CpuLimit {
+        let limit = &mut self.0[resource::RLIMIT_RTTIME as usize];
+        let has_reached = |micros: u64| burst_ns >= micros.saturating_mul(1_000);
+        if limit.rlim_cur == u64::MAX {
+            CpuLimit::None
+        } else if limit.rlim_max != u64::MAX && has_reached(limit.rlim_max) {
+            CpuLimit::Hard
+        } else if has_reached(limit.rlim_cur) {
+            limit.rlim_cur = limit.rlim_cur.saturating_add(1_000_000);
+            CpuLimit::Soft
+        } else {
+            CpuLimit::Below
+        }
+    }
+
     /// Compares CPU time with `RLIMIT_CPU`. A soft limit that was reached grows by a second, so that it is reached again
     /// every second; programs can see that, as on Linux.
     pub fn check_cpu_time(&mut self, cpu_ns: u64) -> CpuLimit {
@@ -132,6 +149,16 @@ mod tests {
         assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(10, 21), true), Ok(()));
         assert_eq!(limits.set(resource::RLIMIT_NOFILE, limit(22, 21), true), Err(Errno::EINVAL));
         assert_eq!(limits.set(16, limit(0, 0), true), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_real_time_thread_is_warned_every_second_and_then_stopped() {
+        let mut limits = Limits::initial(100);
+        assert_eq!(limits.check_real_time(u64::MAX), CpuLimit::None);
+        limits.set(resource::RLIMIT_RTTIME, limit(500_000, 2_000_000), false).unwrap();
+        let at = [499_999_999, 500_000_000, 500_000_001, 1_500_000_000, 2_000_000_000];
+        let expected = [CpuLimit::Below, CpuLimit::Soft, CpuLimit::Below, CpuLimit::Soft, CpuLimit::Hard];
+        assert_eq!(at.map(|burst_ns| limits.check_real_time(burst_ns)), expected);
     }
 
     #[test]

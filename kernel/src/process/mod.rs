@@ -19,6 +19,7 @@
 //!    itself, under its signal lock, after it looked.
 //! 3. An id is free only when no process, thread, group and session carries it.
 
+pub mod autogroup;
 pub mod credentials;
 pub mod exec;
 pub mod exit;

@@ -9,6 +9,7 @@ use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_CPU;
 use linux_abi::signal::Signal;
 
+use super::autogroup::AutoGroup;
 use super::credentials::Credentials;
 use super::limits::Limits;
 use super::login::Login;
@@ -156,6 +157,8 @@ pub struct Process {
     pub login: Login,
     /// Personality (personality(2)).
     pub personality: AtomicU64,
+    /// The group it shares processors in.
+    pub autogroup: AutoGroup,
     /// What it has registered for with membarrier(2), a bit for each command to register.
     pub barriers: AtomicU32,
     /// Number of threads that have not ended. Written under the lock of `threads`.
@@ -209,6 +212,7 @@ impl Process {
             oom_score_adj: AtomicI32::new(0),
             login: Login::new(),
             personality: AtomicU64::new(0),
+            autogroup: AutoGroup::new(),
             barriers: AtomicU32::new(0),
             live_threads: AtomicUsize::new(0),
             remains: SpinLock::new(lock_order::PROCESS_LINKS, None),

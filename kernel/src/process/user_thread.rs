@@ -1,7 +1,7 @@
 //! The user half of a thread: what a task that runs a program has beyond its kernel half.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use hal::sync::SpinLock;
 use linux_abi::siginfo::SigInfo;
@@ -20,12 +20,37 @@ use crate::syscall::Restart;
 pub struct ThreadSignals {
     /// Signals the thread does not take now. Never SIGKILL or SIGSTOP.
     pub blocked: SigSet,
+    /// Signals the thread sleeps for (rt_sigtimedwait(2)): they are not in `blocked` meanwhile.
+    pub awaited: SigSet,
     /// The mask to return to when a call with a temporary mask (sigsuspend, ppoll, pselect) is over.
     pub saved_blocked: Option<SigSet>,
     /// Signals sent to this thread alone.
     pub pending: PendingSignals,
     /// The alternate stack (sigaltstack(2)).
     pub alternate_stack: StackT,
+}
+
+/// What a thread does about a signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stance {
+    /// Lets it wait.
+    Blocks,
+    /// Sleeps until it comes.
+    Awaits,
+    /// Does what the process says.
+    Open,
+}
+
+impl ThreadSignals {
+    pub(super) fn stance_on(&self, signal: Signal) -> Stance {
+        if self.blocked.contains(signal) {
+            Stance::Blocks
+        } else if self.awaited.contains(signal) {
+            Stance::Awaits
+        } else {
+            Stance::Open
+        }
+    }
 }
 
 /// The user half of a thread.
@@ -38,6 +63,8 @@ pub struct UserThread {
     pub clear_child_tid: AtomicUsize,
     /// Head of the robust futex list (set_robust_list(2)); 0 for none.
     pub robust_list: AtomicUsize,
+    /// The priority of what it reads and writes (ioprio_set(2)); kept, without effect.
+    pub io_priority: AtomicU16,
     /// Restartable sequences.
     pub rseq: RestartableSequences,
     /// Absolute deadline in nanoseconds of a timed call that was interrupted and is being made again; 0 for none.
@@ -72,6 +99,7 @@ impl UserThread {
             signals: SpinLock::new(lock_order::THREAD_SIGNALS, signals),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
+            io_priority: AtomicU16::new(0),
             rseq: RestartableSequences::new(),
             restart_deadline: AtomicU64::new(0),
             restart_rule: SpinLock::new(lock_order::THREAD_LINKS, None),

@@ -58,7 +58,12 @@ fn set_one(cx: &Context, thread: &Arc<Thread>, nice: i8) -> Result<(), Errno> {
 }
 
 /// Calls `f` for the threads that a kind and an id name; 0 is the caller's own.
-fn for_each_named(cx: &Context, kind: i32, id: i32, mut f: impl FnMut(&Arc<Thread>)) -> Result<(), Errno> {
+pub(super) fn for_each_named(
+    cx: &Context,
+    kind: i32,
+    id: i32,
+    mut f: impl FnMut(&Arc<Thread>),
+) -> Result<(), Errno> {
     match kind {
         PRIO_PROCESS if id == 0 => f(&cx.thread_arc()),
         PRIO_PROCESS => tree::find_thread(id).iter().for_each(f),

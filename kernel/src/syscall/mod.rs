@@ -43,6 +43,7 @@ mod getrandom;
 mod getrusage;
 mod getsockopt;
 mod gettimeofday;
+mod ioprio_set;
 mod kill;
 mod madvise;
 mod membarrier;

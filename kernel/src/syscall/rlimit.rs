@@ -2,7 +2,7 @@
 
 use linux_abi::cap::CAP_SYS_RESOURCE;
 use linux_abi::errno::Errno;
-use linux_abi::resource::{RLIMIT_CPU, Rlimit64};
+use linux_abi::resource::{RLIMIT_CPU, RLIMIT_RTTIME, Rlimit64};
 
 use super::{Args, Context, SyscallError};
 use crate::process::{Process, tree};
@@ -62,7 +62,7 @@ pub(super) fn prlimit64(cx: &Context, args: &Args) -> Result<usize, SyscallError
 
 /// Lets the clock watch the CPU time of a process whose limit on it may have been set.
 fn watch_cpu_time(process: &Process, which: u32) {
-    if which == RLIMIT_CPU {
+    if matches!(which, RLIMIT_CPU | RLIMIT_RTTIME) {
         process.timers.cpu_watch.start();
     }
 }

@@ -105,20 +105,22 @@ pub(super) fn sched_setattr(cx: &Context, args: &Args) -> Result<usize, SyscallE
     }
     let thread = find(cx, tid)?;
     let old = thread.entity().attributes();
-    let policy = if attr.sched_flags & SCHED_FLAG_KEEP_POLICY != 0 {
-        old.policy
+    let (policy, resets) = if attr.sched_flags & SCHED_FLAG_KEEP_POLICY != 0 {
+        (old.policy, thread.entity().resets_on_fork())
     } else {
-        Policy::from_number(attr.sched_policy).ok_or(Errno::EINVAL)?
+        let policy = Policy::from_number(attr.sched_policy).ok_or(Errno::EINVAL)?;
+        (policy, attr.sched_flags & SCHED_FLAG_RESET_ON_FORK != 0)
     };
-    let mut new = Attributes { policy, ..old };
-    if attr.sched_flags & SCHED_FLAG_KEEP_PARAMS == 0 {
-        let priority = i32::try_from(attr.sched_priority).map_err(|_| Errno::EINVAL)?;
-        new = with_priority(new, priority)?;
-        if !policy.is_real_time() {
-            new.nice = attr.sched_nice.clamp(-20, 19) as i8;
-        }
+    let keeps = attr.sched_flags & SCHED_FLAG_KEEP_PARAMS != 0;
+    let priority = if keeps && old.policy.is_real_time() {
+        i32::from(old.real_time_priority)
+    } else {
+        i32::try_from(attr.sched_priority).map_err(|_| Errno::EINVAL)?
+    };
+    let mut new = with_priority(Attributes { policy, ..old }, priority)?;
+    if !policy.is_real_time() && !(keeps && !old.policy.is_real_time()) {
+        new.nice = attr.sched_nice.clamp(-20, 19) as i8;
     }
-    let resets = attr.sched_flags & SCHED_FLAG_RESET_ON_FORK != 0;
     apply(cx, &thread, new, resets)
 }
 
@@ -147,9 +149,18 @@ pub(super) fn sched_getattr(cx: &Context, args: &Args) -> Result<usize, SyscallE
     Ok(0)
 }
 
-/// Copies a `struct sched_attr` of any size; what an older program does not know is zero.
+/// Copies a `struct sched_attr` of any size; what an older program does not know is zero. To one that knows more than we,
+/// and uses it, tells our size.
 fn read_attr(addr: usize) -> Result<SchedAttr, Errno> {
-    let size = hal::user::UserPtr::<u32>::new(addr).read()? as usize;
+    let size_ptr = hal::user::UserPtr::<u32>::new(addr);
+    let result = read_attr_of(addr, size_ptr.read()? as usize);
+    if result == Err(Errno::E2BIG) {
+        size_ptr.write(&(size_of::<SchedAttr>() as u32))?;
+    }
+    result
+}
+
+fn read_attr_of(addr: usize, size: usize) -> Result<SchedAttr, Errno> {
     let size = if size == 0 { SCHED_ATTR_SIZE_VER0 } else { size };
     if !(SCHED_ATTR_SIZE_VER0..=hal::PAGE_SIZE).contains(&size) {
         return Err(Errno::E2BIG);

@@ -3,7 +3,7 @@
 use linux_abi::errno::Errno;
 
 use super::{Args, Context, SyscallError};
-use crate::process::{Pid, tree};
+use crate::process::{Pid, autogroup, tree};
 
 /// setpgid(2): moves the caller or a child of it into a process group of the session.
 ///
@@ -41,7 +41,9 @@ pub(super) fn getsid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 /// # Errors
 /// `EPERM`: it leads a process group.
 pub(super) fn setsid(cx: &Context, _args: &Args) -> Result<usize, SyscallError> {
-    Ok(tree::lock().new_session(cx.process())? as usize)
+    let session = tree::lock().new_session(cx.process())?;
+    autogroup::begin(cx.process());
+    Ok(session as usize)
 }
 
 fn process_or_caller(

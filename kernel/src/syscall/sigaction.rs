@@ -147,9 +147,11 @@ fn wait_for_wanted(
     }
     // While it waits, the wanted signals must wake the thread though the program blocks them.
     let saved = cx.user().blocked();
+    cx.user().signals.lock().awaited = wanted;
     set_blocked(cx, saved.difference(wanted));
     let woken = crate::scheduler::wait::sleep_interruptible(deadline);
     let found = take();
+    cx.user().signals.lock().awaited = SigSet::default();
     set_blocked(cx, saved);
     match (found, woken) {
         (Some(found), _) => Ok(Some(found)),

@@ -5,10 +5,10 @@ use super::{FullHandler, SyscallHandler};
 use super::{
     acct, adjtimex, arch_prctl, attributes, bind, brk, capget, clock_gettime, clone, connect, directory,
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
-    getsockopt, gettimeofday, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap, mount, mprotect,
-    mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm, read, reboot, recv, rlimit,
-    rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn,
-    socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
+    getsockopt, gettimeofday, ioprio_set, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap,
+    mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pipe, poll, prctl, process_vm, read,
+    reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction,
+    signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -90,7 +90,7 @@ pub static ROWS: &[Row] = &[
     row(nr::GETRUSAGE,         getrusage::getrusage,       Never,       Full),
     row(nr::TIMES,             sysinfo::times,             Never,       Full),
     row(nr::GETRLIMIT,         rlimit::getrlimit,          Never,       Full),
-    row(nr::SETRLIMIT,         rlimit::setrlimit,          Never,       Partial("RLIMIT_CORE, RLIMIT_MSGQUEUE, RLIMIT_RTTIME have no effect")),
+    row(nr::SETRLIMIT,         rlimit::setrlimit,          Never,       Partial("RLIMIT_CORE, RLIMIT_MSGQUEUE have no effect")),
     row(nr::PRLIMIT64,         rlimit::prlimit64,          Never,       Partial("as setrlimit")),
     // Files: reading and writing.
     row(nr::READ,              read::read,                 IfSaRestart, Full),
@@ -289,6 +289,8 @@ pub static ROWS: &[Row] = &[
     row(nr::RSEQ,                rseq::rseq,                                    Never,       Full),
     row(nr::GETPRIORITY,         getpriority::getpriority,                      Never,       Full),
     row(nr::SETPRIORITY,         getpriority::setpriority,                      Never,       Full),
+    row(nr::IOPRIO_SET,          ioprio_set::ioprio_set,                        Never,       Partial("kept, without effect: there is no disk")),
+    row(nr::IOPRIO_GET,          ioprio_set::ioprio_get,                        Never,       Full),
     row(nr::GETTIMEOFDAY,        gettimeofday::gettimeofday,                    Never,       Full),
     row(nr::SETTIMEOFDAY,        gettimeofday::settimeofday,                    Never,       Full),
     row(nr::TIME,                gettimeofday::time,                            Never,       Full),

@@ -18,6 +18,7 @@ use crate::lock_order;
 use crate::process::Process;
 use crate::process::limits::CpuLimit;
 use crate::process::signal::send_to_process;
+use crate::scheduler;
 
 /// Which interval timer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -193,9 +194,11 @@ impl ProcessTimers {
             let due = (state.virtual_time.expire(times.user_ns), state.profile.expire(cpu_ns));
             (due.0, due.1, state.virtual_time.at_ns != 0 || state.profile.at_ns != 0)
         };
-        let reached = process.with_limits(|limits| limits.check_cpu_time(cpu_ns));
+        let (reached, real_time) = process.with_limits(|limits| {
+            (limits.check_cpu_time(cpu_ns), limits.check_real_time(real_time_burst_ns()))
+        });
         let others_wait = self.cpu_watch.check();
-        if is_armed || reached != CpuLimit::None || others_wait {
+        if is_armed || reached != CpuLimit::None || real_time != CpuLimit::None || others_wait {
             self.cpu_watch.start();
         }
         if is_virtual_due {
@@ -204,10 +207,12 @@ impl ProcessTimers {
         if is_profile_due {
             send_to_process(process, SigInfo::kernel(Signal::SIGPROF));
         }
-        match reached {
-            CpuLimit::None | CpuLimit::Below => {}
-            CpuLimit::Soft => send_to_process(process, SigInfo::kernel(Signal::SIGXCPU)),
-            CpuLimit::Hard => send_to_process(process, SigInfo::kernel(Signal::SIGKILL)),
+        for reached in [reached, real_time] {
+            match reached {
+                CpuLimit::None | CpuLimit::Below => {}
+                CpuLimit::Soft => send_to_process(process, SigInfo::kernel(Signal::SIGXCPU)),
+                CpuLimit::Hard => send_to_process(process, SigInfo::kernel(Signal::SIGKILL)),
+            }
         }
     }
 }
@@ -216,6 +221,13 @@ impl Default for ProcessTimers {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How long the calling thread has run without blocking, if it is a real-time thread; 0 if not.
+fn real_time_burst_ns() -> u64 {
+    let thread = scheduler::current();
+    let entity = thread.entity();
+    if entity.attributes().policy.is_real_time() { entity.burst_ns() } else { 0 }
 }
 
 fn real_timer(process: Weak<Process>) -> Timer {

@@ -49,10 +49,12 @@ pub(super) fn make_trampoline_root(new_table: kernel_map::NewTable) -> Option<()
     Some(())
 }
 
-/// Starts the others; returns how many CPUs run in the end, which is what `count` says from then on.
-pub(crate) fn start_secondaries() -> usize {
-    let wanted = cpu::count();
-    if wanted == 1 {
+/// Starts the others, so that no more than `limit` run; returns how many do in the end, which is what `count` says from
+/// then on.
+pub(crate) fn start_secondaries(limit: usize) -> usize {
+    let wanted = cpu::count().min(limit);
+    if wanted <= 1 {
+        cpu::set_count(1);
         return 1;
     }
     let mut running = 1;

@@ -6,8 +6,9 @@ use core::fmt::Write;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering::Relaxed;
 
-use linux_abi::cap::{CAP_AUDIT_CONTROL, CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
+use linux_abi::cap::{CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
+use linux_abi::resource::RLIMIT_NICE;
 
 use super::descriptors::Descriptors;
 use super::file::{PIECE, parse_number};
@@ -22,7 +23,7 @@ use crate::fs::vfs::{
 };
 use crate::memory::address_space::AddressSpace;
 use crate::process::login::NOBODY;
-use crate::process::{Pid, Process, tree};
+use crate::process::{Pid, Process, autogroup, tree};
 use crate::scheduler;
 use crate::scheduler::Thread;
 
@@ -153,9 +154,10 @@ const fn memory(
     Entry::new(name, permissions, Content::Other(FileType::Regular, make))
 }
 
-/// What is in the directory of a process but for the last, and in that of a thread but for the first.
-static ENTRIES: [Entry<Subject>; 32] = [
+/// What is in the directory of a process but for the last, and in that of a thread but for the first two.
+static ENTRIES: [Entry<Subject>; 33] = [
     Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
+    Entry::setting("autogroup", show_autogroup, store_autogroup),
     Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
     Entry::new("fdinfo", 0o555, Content::Other(FileType::Directory, Descriptors::infos)),
     memory("environ", 0o400, |subject, common| MemoryInode::inode(common, subject, View::Environment)),
@@ -223,6 +225,25 @@ fn store_oom_adjustment(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
         return Err(Errno::EACCES);
     }
     subject.process.oom_score_adj.store(score, Relaxed);
+    Ok(())
+}
+
+fn show_autogroup(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
+    if let Some((number, nice)) = subject.process.autogroup.get() {
+        let _ = writeln!(text, "/autogroup-{number} nice {nice}");
+    }
+    Ok(())
+}
+
+fn store_autogroup(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
+    let nice = i8::try_from(parse_number(value.trim_ascii())?).ok().filter(|nice| (-20..=19).contains(nice));
+    let nice = nice.ok_or(Errno::EINVAL)?;
+    let caller = scheduler::current();
+    let user = caller.user.as_ref().ok_or(Errno::EPERM)?;
+    if nice < 0 && 20 - i64::from(nice) > user.process.limit(RLIMIT_NICE) as i64 {
+        user.credentials().require(CAP_SYS_NICE)?;
+    }
+    autogroup::set_nice(&subject.process, nice);
     Ok(())
 }
 
@@ -349,7 +370,7 @@ impl Inode for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
         let tid = parse_id(name).ok_or(Errno::ENOENT)?;
         let subject = self.subject.thread_of(tid).ok_or(Errno::ENOENT)?;
-        Ok(directory_of(subject, &ENTRIES[1..]))
+        Ok(directory_of(subject, &ENTRIES[2..]))
     }
 
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {

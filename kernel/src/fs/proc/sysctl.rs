@@ -17,6 +17,7 @@ use crate::ipc::pipe;
 use crate::memory::commitment::{OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO};
 use crate::memory::physical::buddy_allocator;
 use crate::process::{limits, tree};
+use crate::scheduler::SCHEDULER;
 use crate::{init, klog, net, random, uts};
 
 /// The settings of the system.
@@ -93,7 +94,7 @@ static FS: [Entry<Settings>; 7] = [
     ),
 ];
 
-static KERNEL: [Entry<Settings>; 15] = [
+static KERNEL: [Entry<Settings>; 16] = [
     value("arch", |_, text| line(text, uts::MACHINE)),
     value("cap_last_cap", |_, text| line(text, linux_abi::cap::CAP_LAST_CAP)),
     Entry::setting(
@@ -114,6 +115,11 @@ static KERNEL: [Entry<Settings>; 15] = [
     Entry::setting("printk", |_, text| show_printk(text), |_, value| store_printk(value)),
     Entry::directory("random", &RANDOM),
     value("randomize_va_space", |_, text| line(text, 2)),
+    Entry::setting(
+        "sched_autogroup_enabled",
+        |_, text| line(text, u8::from(SCHEDULER.is_fair_to_groups())),
+        |_, value| store_group_fairness(value),
+    ),
     value("tainted", |_, text| line(text, 0)),
     Entry::setting(
         "threads-max",
@@ -175,6 +181,14 @@ fn store_level(level: &AtomicU32, value: &[u8], max: u32) -> Result<(), Errno> {
     let value = parse_number(value.trim_ascii())?;
     let value = u32::try_from(value).ok().filter(|&value| value <= max).ok_or(Errno::EINVAL)?;
     level.store(value, Relaxed);
+    Ok(())
+}
+
+fn store_group_fairness(value: &[u8]) -> Result<(), Errno> {
+    match parse_number(value.trim_ascii())? {
+        on @ (0 | 1) => SCHEDULER.set_group_fairness(on == 1),
+        _ => return Err(Errno::EINVAL),
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use linux_abi::wait::{self, Status};
 use super::pending::PendingSignals;
 use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
+use crate::process::user_thread::Stance;
 use crate::process::{Pid, Process, Times, exit};
 use crate::scheduler::{self, Thread};
 
@@ -63,8 +64,9 @@ fn to_process(
     let mut shared = process.signals.lock();
     let continued = prepare(process, &mut shared, signal);
     let receiver = choose_receiver(process, signal);
-    let is_blocked = receiver.as_ref().is_none_or(|thread| blocks(thread, signal));
-    let effect = effect_of(process, &shared, signal, is_blocked);
+    let user = receiver.as_ref().and_then(|thread| thread.user.as_ref());
+    let stance = user.map_or(Stance::Blocks, |user| user.signals.lock().stance_on(signal));
+    let effect = effect_of(process, &shared, signal, stance);
     let outcome = if effect == Effect::None { Ok(()) } else { push(&mut shared.pending) };
     let effect = if outcome.is_ok() { effect } else { Effect::None };
     drop(shared);
@@ -111,7 +113,7 @@ fn to_thread(
     let mut shared = process.signals.lock();
     let continued = prepare(process, &mut shared, signal);
     let mut own = user.signals.lock();
-    let effect = effect_of(process, &shared, signal, own.blocked.contains(signal));
+    let effect = effect_of(process, &shared, signal, own.stance_on(signal));
     let outcome = if effect == Effect::None { Ok(()) } else { push(&mut own.pending) };
     let effect = if outcome.is_ok() { effect } else { Effect::None };
     drop(own);
@@ -133,9 +135,12 @@ enum Effect {
     Fatal,
 }
 
-fn effect_of(process: &Process, shared: &SharedSignals, signal: Signal, is_blocked: bool) -> Effect {
-    if is_blocked {
-        return Effect::Waits;
+fn effect_of(process: &Process, shared: &SharedSignals, signal: Signal, stance: Stance) -> Effect {
+    match stance {
+        Stance::Blocks => return Effect::Waits,
+        // Whatever would be done about it else, it is what the thread waits for.
+        Stance::Awaits => return Effect::Taken,
+        Stance::Open => {}
     }
     if shared.actions.ignores(signal) {
         return Effect::None;
@@ -291,7 +296,7 @@ fn choose_receiver(process: &Process, signal: Signal) -> Option<Arc<Thread>> {
 }
 
 fn blocks(thread: &Thread, signal: Signal) -> bool {
-    thread.user.as_ref().is_none_or(|user| user.signals.lock().blocked.contains(signal))
+    thread.user.as_ref().is_none_or(|user| user.signals.lock().stance_on(signal) == Stance::Blocks)
 }
 
 /// Tells the parent that `process` has stopped.

@@ -20,7 +20,7 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 
 use hal::cpu::CpuId;
 use hal::sync::{ArcSlot, Once, SpinLockIrq};
@@ -40,6 +40,9 @@ pub(super) struct Cpu {
     /// The queue's length and virtual time, for looks without the lock.
     pub(super) queued: AtomicUsize,
     pub(super) virtual_now_ns: AtomicU64,
+    /// The real-time priority of the thread that runs, and the highest of those that wait; 0 for none.
+    pub(super) running_rank: AtomicU8,
+    pub(super) waiting_rank: AtomicU8,
     /// Whether the CPU runs a thread other than its idle thread.
     pub(super) is_busy: AtomicBool,
     /// Whether an interrupt for this CPU is under way.
@@ -62,6 +65,8 @@ hal::per_cpu! {
         queue: SpinLockIrq::new(lock_order::RUN_QUEUE, RunQueue::new(0)),
         queued: AtomicUsize::new(0),
         virtual_now_ns: AtomicU64::new(0),
+        running_rank: AtomicU8::new(0),
+        waiting_rank: AtomicU8::new(0),
         is_busy: AtomicBool::new(false),
         is_interrupted: AtomicBool::new(false),
         interrupts: AtomicU64::new(0),
@@ -79,6 +84,22 @@ impl Cpu {
     pub(super) fn publish(&self, queue: &RunQueue<Thread>) {
         self.queued.store(queue.len(), Relaxed);
         self.virtual_now_ns.store(queue.virtual_now_ns(), Relaxed);
+        self.running_rank.store(queue.running_rank(), Relaxed);
+        if queue.has_real_time() || self.waiting_rank.load(Relaxed) != 0 {
+            self.publish_waiting(queue.waiting_rank());
+        }
+    }
+
+    #[cold]
+    fn publish_waiting(&self, rank: u8) {
+        self.waiting_rank.store(rank, Relaxed);
+        let here = CPUS.iter().position(|cpu| core::ptr::eq(cpu, self));
+        let bit = here.map_or(0, |index| 1 << index);
+        if rank == 0 {
+            SCHEDULER.urgent.fetch_and(!bit, Relaxed);
+        } else {
+            SCHEDULER.urgent.fetch_or(bit, Relaxed);
+        }
     }
 
     /// Queues a thread on this CPU, whose number is `index`: by `add`, which answers whether it goes before the thread

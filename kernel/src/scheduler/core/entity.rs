@@ -16,6 +16,7 @@ pub struct Entity {
     real_time_priority: AtomicU8,
     /// The rank of the most urgent thread that waits for this one; 0 for none.
     inherited_rank: AtomicU8,
+    weight: AtomicU32,
     /// 2^32 / weight: turns real into virtual time by a multiplication.
     inverse_weight: AtomicU32,
     /// Virtual run time: nanoseconds as a thread of nice 0 would have needed for the same share.
@@ -34,6 +35,12 @@ pub struct Entity {
     /// Bit n: may run on CPU n.
     affinity: AtomicU64,
     resets_on_fork: AtomicBool,
+    /// Slot of the thread's group; 0 for none.
+    group: AtomicU8,
+    /// 2^32 / weight of the group.
+    inverse_group_weight: AtomicU32,
+    /// As what the run queue counts the thread: slot in the upper half, weight in the lower; 0 for not at all.
+    counted: AtomicU64,
     /// Where in a run queue the thread is; [`NOT_QUEUED`] for nowhere.
     place: AtomicU16,
 }
@@ -52,6 +59,7 @@ impl Entity {
             nice: AtomicI8::new(0),
             real_time_priority: AtomicU8::new(0),
             inherited_rank: AtomicU8::new(0),
+            weight: AtomicU32::new(0),
             inverse_weight: AtomicU32::new(0),
             virtual_ns: AtomicU64::new(0),
             ema_ns: AtomicU64::new(0),
@@ -61,6 +69,9 @@ impl Entity {
             account: AtomicU64::new(0),
             affinity: AtomicU64::new(affinity),
             resets_on_fork: AtomicBool::new(false),
+            group: AtomicU8::new(0),
+            inverse_group_weight: AtomicU32::new(0),
+            counted: AtomicU64::new(0),
             place: AtomicU16::new(NOT_QUEUED),
         };
         entity.set_attributes(attributes);
@@ -79,6 +90,7 @@ impl Entity {
         self.policy.store(attributes.policy as u8, Relaxed);
         self.nice.store(attributes.nice, Relaxed);
         self.real_time_priority.store(attributes.real_time_priority, Relaxed);
+        self.weight.store(attributes.weight(), Relaxed);
         // A weight is at least 3, so the quotient fits.
         self.inverse_weight.store(((1_u64 << 32) / u64::from(attributes.weight())) as u32, Relaxed);
     }
@@ -237,12 +249,44 @@ impl Entity {
         run_ns.saturating_mul(u64::from(self.inverse_weight.load(Relaxed))) >> 22
     }
 
-    /// Accounts for `run_ns` nanoseconds of running.
-    pub fn charge(&self, run_ns: u64) {
+    /// Puts the thread into the group of a slot (0: into none), whose share is that of a thread of this nice value. Who
+    /// changes it for a thread that runs or waits has the queue count it anew.
+    pub fn set_group(&self, slot: u8, nice: i8) {
+        let weight = Attributes { nice, ..Attributes::DEFAULT }.weight();
+        self.group.store(slot, Relaxed);
+        self.inverse_group_weight.store(((1_u64 << 32) / u64::from(weight)) as u32, Relaxed);
+    }
+
+    /// The slot of the thread's group, and the thread's weight.
+    #[inline]
+    pub(super) fn group_and_weight(&self) -> (u8, u32) {
+        (self.group.load(Relaxed), self.weight.load(Relaxed))
+    }
+
+    /// As what the run queue counts the thread.
+    #[inline]
+    pub(super) fn counted(&self) -> (u8, u32) {
+        let counted = self.counted.load(Relaxed);
+        ((counted >> 32) as u8, counted as u32)
+    }
+
+    #[inline]
+    pub(super) fn set_counted(&self, (slot, weight): (u8, u32)) {
+        self.counted.store(u64::from(slot) << 32 | u64::from(weight), Relaxed);
+    }
+
+    /// As [`Self::to_virtual`], at the weight of the thread's group.
+    #[inline]
+    pub(super) fn to_group_virtual(&self, run_ns: u64) -> u64 {
+        run_ns.saturating_mul(u64::from(self.inverse_group_weight.load(Relaxed))) >> 22
+    }
+
+    /// Accounts for `run_ns` nanoseconds of running, which are `virtual_ns` of virtual time.
+    pub fn charge(&self, run_ns: u64, virtual_ns: u64) {
         add(&self.run_ns, run_ns);
         add(&self.burst_ns, run_ns);
         add(&self.slice_used_ns, run_ns);
-        add(&self.virtual_ns, self.to_virtual(run_ns));
+        add(&self.virtual_ns, virtual_ns);
     }
 
     /// Accounts for the end of a run: the thread blocks.
@@ -253,9 +297,11 @@ impl Entity {
         self.slice_used_ns.store(0, Relaxed);
     }
 
-    /// Takes over the history of the thread that made this one.
+    /// Takes over the history and the group of the thread that made this one.
     pub fn inherit(&self, parent: &Self) {
         self.ema_ns.store(parent.ema_ns(), Relaxed);
+        self.group.store(parent.group.load(Relaxed), Relaxed);
+        self.inverse_group_weight.store(parent.inverse_group_weight.load(Relaxed), Relaxed);
     }
 }
 
@@ -276,10 +322,10 @@ mod tests {
         assert_eq!(entity.run_ns_by(|| 70), 0);
         entity.set_running_since(Some(100));
         assert_eq!(entity.run_ns_by(|| 130), 30);
-        entity.charge(50);
+        entity.charge(50, 50);
         entity.set_running_since(Some(150));
         assert_eq!(entity.run_ns_by(|| 160), 60);
-        entity.charge(20);
+        entity.charge(20, 20);
         entity.set_running_since(None);
         assert_eq!(entity.run_ns_by(|| 900), 70);
         entity.set_running_since(Some(1_000));
@@ -294,7 +340,7 @@ mod tests {
         let clock = || {
             if looks.replace(1) == 0 {
                 // The thread is switched away from between the look at its account and the one at the clock.
-                entity.charge(10);
+                entity.charge(10, 10);
                 entity.set_running_since(None);
             }
             500

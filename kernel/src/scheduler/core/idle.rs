@@ -1,10 +1,12 @@
 //! How a CPU takes part: its idle thread, which looks for work and waits for it.
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use hal::cpu::CpuId;
 
 use super::cpu::{CPUS, rebase_between};
+use super::run_queue::RunQueue;
 use super::scheduler::SCHEDULER;
 use super::switch::schedule;
 use crate::scheduler::thread::thread::Thread;
@@ -72,18 +74,8 @@ fn steal(here: usize) -> bool {
         if cpu.queued.load(Relaxed) == 0 {
             continue;
         }
-        let stolen = {
-            let mut queue = cpu.queue.lock();
-            let stolen = queue.steal(|thread| thread.entity().may_run_on(here) && !thread.task.is_on_cpu());
-            cpu.publish(&queue);
-            if let Some(thread) = &stolen {
-                // Under the victim's lock, so that a waker or a change of attributes does not look there in vain.
-                rebase_between(thread.entity(), victim, here);
-                thread.set_cpu(here);
-            }
-            stolen
-        };
-        if let Some(thread) = stolen {
+        let may_move = |thread: &Thread| thread.entity().may_run_on(here) && !thread.task.is_on_cpu();
+        if let Some(thread) = take_from(victim, here, |queue| queue.steal(may_move)) {
             let own = CPUS.on(CpuId::new(here));
             let mut queue = own.queue.lock();
             queue.enqueue_ready(thread, hal::time::now_ns());
@@ -94,10 +86,49 @@ fn steal(here: usize) -> bool {
     false
 }
 
-/// Starts the other CPUs and waits until all of them run threads, so that the first program sees every CPU and a thread
-/// may name any of them. To be called once, by the CPU that booted.
-pub fn start_secondaries() {
-    let count = hal::cpu::start_secondaries();
+/// Brings a real-time thread that waits for one of the CPUs in `urgent` to this one, if it is more urgent than what runs
+/// here.
+#[cold]
+pub(super) fn pull_urgent(urgent: u64) {
+    let here = hal::cpu::id().index();
+    let own = CPUS.on(CpuId::new(here));
+    let rank = own.running_rank.load(Relaxed);
+    for (victim, cpu) in CPUS.iter().enumerate() {
+        if victim == here || urgent >> victim & 1 == 0 || cpu.waiting_rank.load(Relaxed) <= rank {
+            continue;
+        }
+        let may_move = |thread: &Thread| thread.entity().may_run_on(here) && !thread.task.is_on_cpu();
+        if let Some(thread) = take_from(victim, here, |queue| queue.steal_urgent(rank, may_move)) {
+            own.enqueue(here, &mut own.queue.lock(), |queue| {
+                queue.enqueue_ready(thread, hal::time::now_ns())
+            });
+            return;
+        }
+    }
+}
+
+/// Takes a thread from the queue of CPU `victim` to belong to CPU `here`.
+fn take_from(
+    victim: usize,
+    here: usize,
+    steal: impl FnOnce(&mut RunQueue<Thread>) -> Option<Arc<Thread>>,
+) -> Option<Arc<Thread>> {
+    let cpu = CPUS.on(CpuId::new(victim));
+    let mut queue = cpu.queue.lock();
+    let stolen = steal(&mut queue);
+    cpu.publish(&queue);
+    if let Some(thread) = &stolen {
+        // Under the victim's lock, so that a waker or a change of attributes does not look there in vain.
+        rebase_between(thread.entity(), victim, here);
+        thread.set_cpu(here);
+    }
+    stolen
+}
+
+/// Starts other CPUs, so that no more than `limit` run in all, and waits until they run threads, so that the first program
+/// sees every CPU and a thread may name any of them. To be called once, by the CPU that booted.
+pub fn start_secondaries(limit: usize) {
+    let count = hal::cpu::start_secondaries(limit);
     // Acquire pairs with the release in `init`. Whoever runs by now comes there without waiting for anybody.
     while (SCHEDULER.online.load(Acquire).count_ones() as usize) < count {
         hal::cpu::relax();

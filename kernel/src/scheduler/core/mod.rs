@@ -5,6 +5,7 @@
 //! | [`policy`] | what Linux's attributes mean: weights, priorities, slices, the three queues |
 //! | [`entity`] | what is known of one thread |
 //! | [`run_queue`], `ring` | who runs next on one CPU, for how long, who pre-empts whom |
+//! | [`groups`] | how groups of threads share one CPU |
 //! | [`placement`] | on which CPU a thread becomes ready |
 //! | [`list`] | the intrusive list all queues are made of |
 //!
@@ -19,6 +20,7 @@
 
 pub mod cpu;
 pub mod entity;
+pub mod groups;
 pub mod idle;
 pub mod list;
 pub mod placement;

@@ -21,10 +21,7 @@ impl Wakeup {
     ///
     /// When no CPU that is online is allowed, the affinity is ignored: a thread must run somewhere.
     pub fn place(&self) -> usize {
-        let allowed = match self.affinity & self.online {
-            0 => self.online,
-            mask => mask,
-        };
+        let allowed = self.allowed();
         let previous = 1_u64.checked_shl(self.previous as u32).unwrap_or(0);
         let idle = self.idle & allowed;
         if idle & previous != 0 {
@@ -41,6 +38,28 @@ impl Wakeup {
         let waker = 1_u64.checked_shl(self.waker as u32).unwrap_or(0);
         if allowed & waker != 0 { self.waker } else { allowed.trailing_zeros() as usize }
     }
+
+    /// The CPU for a real-time thread of priority `rank`: as [`Self::place`] if a CPU is idle or the thread may run at once
+    /// where it ran last, else the one that runs the least urgent thread (`running` tells its priority).
+    pub fn place_urgent(&self, rank: u8, running: impl Fn(usize) -> u8) -> usize {
+        let allowed = self.allowed();
+        let previous_is_allowed = allowed.checked_shr(self.previous as u32).unwrap_or(0) & 1 != 0;
+        if self.idle & allowed != 0 || previous_is_allowed && running(self.previous) < rank {
+            return self.place();
+        }
+        let cpus = (0..u64::BITS as usize).filter(|cpu| allowed >> cpu & 1 != 0);
+        match cpus.map(|cpu| (running(cpu), cpu)).min() {
+            Some((least, cpu)) if least < rank => cpu,
+            _ => self.place(),
+        }
+    }
+
+    fn allowed(&self) -> u64 {
+        match self.affinity & self.online {
+            0 => self.online,
+            mask => mask,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +74,16 @@ mod tests {
         assert_eq!(Wakeup { idle: 0b1001, ..BASE }.place(), 3);
         assert_eq!(Wakeup { idle: 0b0001, ..BASE }.place(), 0);
         assert_eq!(BASE.place(), 2);
+    }
+
+    #[test]
+    fn an_urgent_thread_goes_where_the_least_urgent_one_runs() {
+        let running = |cpu: usize| [0, 50, 30, 20][cpu];
+        assert_eq!(Wakeup { idle: 0b1000, ..BASE }.place_urgent(10, running), 3);
+        assert_eq!(BASE.place_urgent(31, running), 2);
+        assert_eq!(BASE.place_urgent(30, running), 0);
+        assert_eq!(Wakeup { affinity: 0b1110, ..BASE }.place_urgent(25, running), 3);
+        assert_eq!(Wakeup { affinity: 0b1110, ..BASE }.place_urgent(20, running), 2);
     }
 
     #[test]

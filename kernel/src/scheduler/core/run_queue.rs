@@ -17,6 +17,7 @@
 use alloc::sync::Arc;
 
 use super::entity::{Entity, NOT_QUEUED};
+use super::groups::Groups;
 use super::list::List;
 use super::policy::{Heat, MS};
 use super::ring::{End, Ring};
@@ -70,6 +71,7 @@ pub struct RunQueue<N: Schedulable> {
     ranks: u128,
     rings: [Ring<N>; 3],
     running: Running,
+    groups: Groups,
     /// Virtual time of the queue: never goes back, never ahead of every thread.
     virtual_now_ns: u64,
     window_start_ns: u64,
@@ -86,6 +88,7 @@ impl<N: Schedulable> RunQueue<N> {
             ranks: 0,
             rings: [Ring::new(), Ring::new(), Ring::new()],
             running: Running::idle(now_ns),
+            groups: Groups::new(),
             virtual_now_ns: 0,
             window_start_ns: now_ns,
             window_used_ns: 0,
@@ -100,6 +103,11 @@ impl<N: Schedulable> RunQueue<N> {
         self.window_start_ns = now_ns;
     }
 
+    /// Says whether groups get equal shares, or all threads do.
+    pub fn set_group_fairness(&mut self, is_on: bool) {
+        self.groups.set_on(is_on);
+    }
+
     /// Number of threads that wait for the CPU.
     pub fn len(&self) -> usize {
         self.queued
@@ -108,6 +116,23 @@ impl<N: Schedulable> RunQueue<N> {
     /// Whether no thread waits for the CPU.
     pub fn is_empty(&self) -> bool {
         self.queued == 0
+    }
+
+    /// Whether real-time threads wait.
+    #[inline]
+    pub fn has_real_time(&self) -> bool {
+        self.queued_real_time != 0
+    }
+
+    /// The highest real-time priority of those that wait; 0 for none.
+    pub fn waiting_rank(&self) -> u8 {
+        if self.ranks == 0 { 0 } else { (127 - self.ranks.leading_zeros()) as u8 }
+    }
+
+    /// The real-time priority of the thread that runs; 0 for none.
+    #[inline]
+    pub fn running_rank(&self) -> u8 {
+        self.running.rank
     }
 
     /// The queue's virtual time.
@@ -177,7 +202,7 @@ impl<N: Schedulable> RunQueue<N> {
         if self.running.is_idle {
             return run_ns;
         }
-        entity.charge(run_ns);
+        entity.charge(run_ns, self.groups.scale(entity, entity.to_virtual(run_ns)));
         entity.set_running_since(Some(now_ns));
         if self.running.rank > 0 {
             self.roll_window(now_ns);
@@ -194,12 +219,14 @@ impl<N: Schedulable> RunQueue<N> {
     /// Notes that the thread that ran, and has been charged, sleeps from now on.
     pub fn note_block(&mut self, entity: &Entity) {
         entity.set_running_since(None);
+        self.groups.leave(entity);
         entity.note_block();
     }
 
     /// Notes that the thread that ran, and has been charged, could go on but is put elsewhere.
     pub fn note_preemption(&mut self, entity: &Entity) {
         entity.set_running_since(None);
+        self.groups.leave(entity);
     }
 
     /// Takes the thread to run from `now_ns` on; `None` for the idle thread. The one that ran must have been charged,
@@ -297,6 +324,7 @@ impl<N: Schedulable> RunQueue<N> {
         };
         if was_in {
             self.note_removed(node);
+            self.groups.leave(node.entity());
         }
         was_in
     }
@@ -308,6 +336,12 @@ impl<N: Schedulable> RunQueue<N> {
             // The coldest ring first: what computes gains most from a CPU of its own and has the least in its caches.
             self.rings.iter().rev().find_map(|ring| ring.find_newest(&mut may_move))
         })?;
+        self.remove(&node).then_some(node)
+    }
+
+    /// Takes the first real-time thread above `rank` that `may_move`, for another CPU.
+    pub fn steal_urgent(&mut self, rank: u8, mut may_move: impl FnMut(&N) -> bool) -> Option<Arc<N>> {
+        let node = self.find_real_time(&mut |node: &N| node.entity().rank() > rank && may_move(node))?;
         self.remove(&node).then_some(node)
     }
 
@@ -333,6 +367,7 @@ impl<N: Schedulable> RunQueue<N> {
     fn insert(&mut self, node: Arc<N>, end: End) {
         let kept = node.clone();
         let rank = node.entity().rank();
+        self.groups.join(node.entity());
         let place = if rank > 0 {
             let list = &mut self.real_time[usize::from(rank)];
             match end {

@@ -1,8 +1,8 @@
 //! The scheduler as the rest of the kernel sees it: spawn, yield, block, unblock, attributes, statistics.
 
 use alloc::sync::Arc;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 use hal::cpu::CpuId;
 use hal::task::Current;
@@ -26,9 +26,14 @@ pub struct Scheduler {
     pub(super) online: AtomicU64,
     /// Bit n: CPU n has nothing to do.
     pub(super) idle: AtomicU64,
+    /// Bit n: real-time threads wait for CPU n.
+    pub(super) urgent: AtomicU64,
     /// Threads made since boot.
     spawned: AtomicU64,
     pub(super) load: Load,
+    is_fair_to_groups: AtomicBool,
+    /// Bit n: CPU n is for threads that ask for it.
+    isolated: AtomicU64,
 }
 
 hal::machine_static! {
@@ -51,8 +56,11 @@ impl Scheduler {
         Self {
             online: AtomicU64::new(0),
             idle: AtomicU64::new(0),
+            urgent: AtomicU64::new(0),
             spawned: AtomicU64::new(0),
             load: Load::new(),
+            is_fair_to_groups: AtomicBool::new(true),
+            isolated: AtomicU64::new(0),
         }
     }
 
@@ -166,6 +174,34 @@ impl Scheduler {
         self.change(thread, |entity| entity.set_inherited_rank(rank));
     }
 
+    /// Puts a thread into the group of a slot (0: into none), whose share is that of a thread of this nice value.
+    pub fn set_group(&self, thread: &Arc<Thread>, slot: u8, nice: i8) {
+        self.change(thread, |entity| entity.set_group(slot, nice));
+    }
+
+    /// Says whether groups of threads get equal shares, or all threads do.
+    pub fn set_group_fairness(&self, is_on: bool) {
+        self.is_fair_to_groups.store(is_on, Relaxed);
+        for cpu in CPUS.iter() {
+            cpu.queue.lock().set_group_fairness(is_on);
+        }
+    }
+
+    /// Whether groups of threads get equal shares.
+    pub fn is_fair_to_groups(&self) -> bool {
+        self.is_fair_to_groups.load(Relaxed)
+    }
+
+    /// Keeps CPUs (bit n: CPU n) free of all threads that do not ask for them; not the one that boots.
+    pub fn isolate(&self, cpus: u64) {
+        self.isolated.store(cpus & !1, Relaxed);
+    }
+
+    /// The CPUs a thread may run on unless somebody says otherwise.
+    pub fn default_affinity(&self) -> u64 {
+        !self.isolated.load(Relaxed)
+    }
+
     /// Changes the CPUs a thread may run on; it leaves one it may not use at its next switch at the latest.
     pub fn set_affinity(&self, thread: &Arc<Thread>, mask: u64) {
         self.change(thread, |entity| entity.set_affinity(mask));
@@ -209,14 +245,17 @@ impl Scheduler {
     }
 
     pub(super) fn place(&self, thread: &Thread, previous: usize, waker: usize) -> usize {
-        Wakeup {
+        let wakeup = Wakeup {
             affinity: thread.entity().affinity(),
             online: self.online.load(Relaxed),
             idle: self.idle.load(Relaxed),
             previous,
             waker,
+        };
+        match thread.entity().rank() {
+            0 => wakeup.place(),
+            rank => wakeup.place_urgent(rank, |cpu| CPUS.on(CpuId::new(cpu)).running_rank.load(Relaxed)),
         }
-        .place()
     }
 
     /// Threads that run or could.

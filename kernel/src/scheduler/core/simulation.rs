@@ -327,6 +327,27 @@ fn shares_follow_nice() {
 }
 
 #[test]
+fn groups_get_equal_shares_whatever_they_start() {
+    let mut world = World::new(1, 37);
+    let many: Vec<_> = (0..9).map(|_| world.add(nice(0), HOG)).collect();
+    let worker = world.add(nice(0), HOG);
+    let other = world.add(nice(0), HOG);
+    for &id in &many {
+        world.threads[id].thread.entity.set_group(1, 0);
+    }
+    world.threads[worker].thread.entity.set_group(2, 0);
+    world.threads[other].thread.entity.set_group(3, 5);
+    world.run_for(200 * MS);
+    let before: Vec<_> = (0..11).map(|id| world.run_ns(id)).collect();
+    world.run_for(20_000 * MS);
+    let ran = |id: usize| (world.run_ns(id) - before[id]) as f64;
+    let group: f64 = many.iter().map(|&id| ran(id)).sum();
+    assert!((0.97..1.03).contains(&(group / ran(worker))), "{group} and {}", ran(worker));
+    let expected = f64::from(nice(5).weight()) / 1024.0;
+    assert!((0.95..1.05).contains(&(ran(other) / ran(worker) / expected)), "{}", ran(other));
+}
+
+#[test]
 fn an_interactive_thread_pre_empts_hogs_at_once() {
     let mut world = World::new(1, 3);
     for _ in 0..6 {

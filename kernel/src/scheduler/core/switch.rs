@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use hal::task::{Current, Work};
 
 use super::cpu::{CPUS, Cpu};
+use super::idle;
 use super::run_queue::Requeue;
 use super::scheduler::{SCHEDULER, current};
 use super::tick::TICK_NS;
@@ -31,8 +32,9 @@ pub fn cond_resched() {
 pub(super) fn reschedule_because(why: Requeue) {
     hal::sync::might_sleep();
     let me = current();
-    let Some(next) = choose_next(&me, why) else { return };
-    hal::task::switch_to(next);
+    if let Some(next) = choose_next(&me, why) {
+        hal::task::switch_to(next);
+    }
     finish_switch();
 }
 
@@ -105,6 +107,10 @@ pub(crate) fn finish_switch() {
     let cpu = CPUS.get();
     if !cpu.handover.is_empty() {
         hand_over(cpu);
+    }
+    let urgent = SCHEDULER.urgent.load(Relaxed);
+    if urgent != 0 {
+        idle::pull_urgent(urgent);
     }
 }
 

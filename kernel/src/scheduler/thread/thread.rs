@@ -24,6 +24,7 @@ use crate::scheduler::core::entity::Entity;
 use crate::scheduler::core::list::{Linked, Links};
 use crate::scheduler::core::policy::Attributes;
 use crate::scheduler::core::run_queue::{RunLink, Schedulable};
+use crate::scheduler::core::scheduler::SCHEDULER;
 use crate::scheduler::core::switch;
 use crate::time::timer::Timer;
 
@@ -225,7 +226,7 @@ impl Thread {
             Leave::End(switch::exit_current)
         };
         let task = Task::with_leave(stack_bytes, Box::new(body))?;
-        let entity = Entity::new(attributes, u64::MAX);
+        let entity = Entity::new(attributes, SCHEDULER.default_affinity());
         Ok(Self::new(id, ThreadName::new(name.as_bytes()), task, None, entity, false))
     }
 
