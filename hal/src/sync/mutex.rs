@@ -53,6 +53,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     #[cold]
+    #[inline(never)]
     fn lock_contended(&self) {
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
             bound::mutex_wait(&self.state, CONTENDED);
@@ -83,6 +84,12 @@ impl<T: ?Sized> fmt::Debug for Mutex<T> {
         let state = self.state.load(Ordering::Relaxed);
         f.debug_struct("Mutex").field("state", &state).finish_non_exhaustive()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_one(state: &AtomicU32) {
+    bound::mutex_wake(state, 1);
 }
 
 /// Access to the value of a [`Mutex`]; releases it when dropped.
@@ -117,7 +124,7 @@ impl<T: ?Sized> Drop for MutexGuard<'_, T> {
         let contended = self.lock.state.swap(FREE, Ordering::Release) == CONTENDED;
         self.lock.rank.release(Kind::Sleep);
         if contended {
-            bound::mutex_wake(&self.lock.state, 1);
+            wake_one(&self.lock.state);
         }
     }
 }

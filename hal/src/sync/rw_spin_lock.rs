@@ -51,7 +51,7 @@ impl<T: ?Sized> RwSpinLock<T> {
             {
                 return ReadGuard { lock: self, not_send: PhantomData };
             }
-            arch::cpu::relax();
+            wait();
         }
     }
 
@@ -74,7 +74,7 @@ impl<T: ?Sized> RwSpinLock<T> {
             } else if state & WAITING == 0 {
                 self.state.fetch_or(WAITING, Ordering::Relaxed);
             }
-            arch::cpu::relax();
+            wait();
         }
     }
 }
@@ -84,6 +84,13 @@ impl<T: ?Sized> fmt::Debug for RwSpinLock<T> {
         let state = self.state.load(Ordering::Relaxed);
         f.debug_struct("RwSpinLock").field("state", &state).finish_non_exhaustive()
     }
+}
+
+// Never inlined: it would cost registers wherever a lock is taken.
+#[cold]
+#[inline(never)]
+fn wait() {
+    arch::cpu::relax();
 }
 
 /// Shared access to the value of a [`RwSpinLock`].

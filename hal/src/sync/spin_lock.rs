@@ -27,7 +27,9 @@ impl Flag {
         }
     }
 
+    // Never inlined: it would cost registers wherever a lock is taken.
     #[cold]
+    #[inline(never)]
     fn wait(&self, relax: fn()) {
         while self.0.load(Ordering::Relaxed) {
             relax();
