@@ -99,25 +99,51 @@ pub fn copy_out_frame(dst: usize, src: &Frame, offset: usize, len: usize) -> Res
     complete(copied, len)
 }
 
+/// Copies the 16-bit word at `offset` of each record to its place in the array of such records at `dst`; what is between
+/// is left alone. A fault's count is of words.
+///
+/// # Panics
+/// If a word leaves its record.
+#[inline]
+pub fn copy_out_words<T: IntoBytes + Immutable>(
+    dst: usize,
+    records: &[T],
+    offset: usize,
+) -> Result<(), Fault> {
+    assert!(offset + size_of::<u16>() <= size_of::<T>(), "no word of the record");
+    let src = records.as_bytes();
+    check(dst, src.len())?;
+    let (dst, src) = (dst + offset, src.as_ptr().wrapping_add(offset));
+    // SAFETY: each word lies in its record, those at `src` are readable, and `check` keeps the others in user space.
+    let copied = unsafe { arch::user::write_words(dst, src, size_of::<T>(), records.len()) };
+    complete(copied, records.len())
+}
+
+/// What ended the copy of a string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Its NUL.
+    Nul,
+    /// The end of the buffer.
+    Length,
+    /// An address that cannot be accessed.
+    Fault,
+}
+
 /// Copies a string up to its NUL. Returns its length without the NUL, or `None` if there is none within `buf`. Bytes
 /// behind the NUL may have been copied as well.
+#[inline]
 pub fn read_cstr(src: usize, buf: &mut [u8]) -> Result<Option<usize>, Fault> {
-    /// Divides a page, so that no chunk reaches into a page the string does not.
-    const CHUNK: usize = 64;
-    let mut done = 0;
-    while done < buf.len() {
-        let at = src.checked_add(done).ok_or(Fault { copied: done })?;
-        let len = (CHUNK - at % CHUNK).min(buf.len() - done);
-        let chunk = &mut buf[done..done + len];
-        let result = copy_in(chunk, at);
-        let copied = result.map_or_else(|fault| fault.copied, |()| len);
-        if let Some(i) = chunk[..copied].iter().position(|&byte| byte == 0) {
-            return Ok(Some(done + i));
-        }
-        result.map_err(|_| Fault { copied: done + copied })?;
-        done += len;
+    check(src, 0)?;
+    // A string that reaches the end of user space faults there.
+    let len = buf.len().min(USER_END - src);
+    // SAFETY: `buf` is writable for `len` bytes, and the source stays in user space.
+    let (copied, end) = unsafe { arch::user::read_cstr(buf.as_mut_ptr(), src, len) };
+    match end {
+        End::Nul => Ok(Some(copied)),
+        End::Length if len == buf.len() => Ok(None),
+        End::Length | End::Fault => Err(Fault { copied }),
     }
-    Ok(None)
 }
 
 #[inline(always)]

@@ -24,6 +24,8 @@ pub(crate) mod io;
 pub(crate) mod irq;
 mod machine;
 pub(crate) mod memory;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod memory_functions;
 mod mmu;
 pub(crate) mod paging;
 mod program;

@@ -6,6 +6,7 @@ use super::memory;
 use super::mmu::with_page;
 use crate::addr::PAGE_SIZE;
 use crate::upcall::Access;
+use crate::user::End;
 
 /// Calls `act(pointer, done, n)` page by page; returns the bytes done before a fault that stays.
 fn by_page(addr: usize, len: usize, access: Access, mut act: impl FnMut(*mut u8, usize, usize)) -> usize {
@@ -40,6 +41,34 @@ pub(crate) unsafe fn write(dst: usize, src: *const u8, len: usize) -> usize {
 pub(crate) unsafe fn clear(dst: usize, len: usize) -> usize {
     // SAFETY: as in `read`.
     by_page(dst, len, Access::Write, |to, _, n| unsafe { memory::zero(to, n) })
+}
+
+/// # Safety
+/// The words at `src` are valid.
+pub(crate) unsafe fn write_words(dst: usize, src: *const u8, stride: usize, count: usize) -> usize {
+    let mut done = 0;
+    // SAFETY: the caller's duty.
+    while done < count && unsafe { write(dst + done * stride, src.wrapping_add(done * stride), 2) } == 2 {
+        done += 1;
+    }
+    done
+}
+
+/// # Safety
+/// `dst` is valid for `len` bytes.
+pub(crate) unsafe fn read_cstr(dst: *mut u8, src: usize, len: usize) -> (usize, End) {
+    for done in 0..len {
+        let at = dst.wrapping_add(done);
+        // SAFETY: the caller's duty.
+        if unsafe { read(at, src + done, 1) } == 0 {
+            return (done, End::Fault);
+        }
+        // SAFETY: just written.
+        if unsafe { at.read() } == 0 {
+            return (done, End::Nul);
+        }
+    }
+    (len, End::Length)
 }
 
 fn word<R>(addr: usize, access: Access, act: impl FnOnce(&AtomicU32) -> R) -> Option<R> {

@@ -11,6 +11,8 @@ use crate::task::{USER_CS, USER_SS};
 global_asm!(
     include_str!("asm/boot.s"),
     include_str!("asm/user_copy.s"),
+    ".macro FUNCTION name\n.globl \\name\n\\name:\n.endm",
+    include_str!("asm/memory.s"),
     include_str!("asm/entry.s"),
     include_str!("asm/vdso.s"),
     TO_PHYSICAL = const kernel_map::IMAGE_BASE.wrapping_neg(),
@@ -73,6 +75,8 @@ unsafe extern "C" {
 
     pub(super) fn hal_user_copy(dst: *mut u8, src: *const u8, len: usize) -> usize;
     pub(super) fn hal_user_clear(dst: usize, len: usize) -> usize;
+    pub(super) fn hal_user_copy_words(dst: usize, src: *const u8, stride: usize, count: usize) -> usize;
+    pub(super) fn hal_user_read_cstr(dst: *mut u8, src: usize, len: usize) -> Pair;
     pub(super) fn hal_user_load_u32(addr: usize) -> Pair;
     pub(super) fn hal_user_store_u32(addr: usize, value: u32) -> Pair;
     pub(super) fn hal_user_compare_exchange_u32(addr: usize, old: u32, new: u32) -> Pair;

@@ -1,6 +1,7 @@
 //! User memory: the copies of `asm/user_copy.s`.
 
 use super::asm;
+use crate::user::End;
 
 /// Copies from user memory; returns how many bytes came.
 ///
@@ -30,6 +31,32 @@ pub(crate) unsafe fn write(dst: usize, src: *const u8, len: usize) -> usize {
 pub(crate) unsafe fn clear(dst: usize, len: usize) -> usize {
     // SAFETY: the caller's duty; an access that faults is resolved or given up.
     len - unsafe { asm::hal_user_clear(dst, len) }
+}
+
+/// Copies 16-bit words, `stride` bytes apart on both sides, to user memory; returns how many went.
+///
+/// # Safety
+/// As for [`read`], with the words at `src`.
+#[inline(always)]
+pub(crate) unsafe fn write_words(dst: usize, src: *const u8, stride: usize, count: usize) -> usize {
+    // SAFETY: the caller's duty; an access that faults is resolved or given up.
+    count - unsafe { asm::hal_user_copy_words(dst, src, stride, count) }
+}
+
+/// Copies a string up to its NUL, or `len` bytes; returns how many bytes came before the NUL, and what ended it.
+///
+/// # Safety
+/// As for [`read`].
+#[inline(always)]
+pub(crate) unsafe fn read_cstr(dst: *mut u8, src: usize, len: usize) -> (usize, End) {
+    // SAFETY: the caller's duty; an access that faults is resolved or given up.
+    let pair = unsafe { asm::hal_user_read_cstr(dst, src, len) };
+    let end = match pair.fault {
+        0 => End::Nul,
+        1 => End::Length,
+        _ => End::Fault,
+    };
+    (pair.value as usize, end)
 }
 
 /// Loads an aligned word.

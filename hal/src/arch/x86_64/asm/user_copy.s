@@ -76,7 +76,16 @@ hal_user_copy:
     xor eax, eax
     CLAC
     ret
-5:  test rdx, rdx
+5:  cmp edx, 2
+    jb 9f
+38: movzx ecx, word ptr [rsi]
+39: movzx r8d, word ptr [rsi + rdx - 2]
+44: mov word ptr [rdi], cx
+45: mov word ptr [rdi + rdx - 2], r8w
+    xor eax, eax
+    CLAC
+    ret
+9:  test edx, edx
     jz 8f
 7:  // by bytes
 30: movzx ecx, byte ptr [rsi]
@@ -108,7 +117,7 @@ hal_user_copy:
 37: and edx, 7
     lea rdx, [rdx + rcx * 8]
     jmp 7b
-    .irp at, 70b,71b,12b,13b,14b,15b,16b,17b,18b,19b,20b,21b,22b,23b,24b,25b,26b,27b,28b,29b
+    .irp at, 70b,71b,12b,13b,14b,15b,16b,17b,18b,19b,20b,21b,22b,23b,24b,25b,26b,27b,28b,29b,38b,39b,44b,45b
     FAULT \at, 7b
     .endr
     FAULT 30b, 8b
@@ -142,6 +151,73 @@ hal_user_clear:
     jmp 90b
     FAULT 40b, 43b
     FAULT 41b, 2b
+
+// fn hal_user_copy_words(dst /*rdi*/, src /*rsi*/, stride /*rdx*/, count /*rcx*/) -> usize /* words not copied */
+// Words of 16 bits that lie `stride` bytes apart.
+    .balign 16
+    .globl hal_user_copy_words
+hal_user_copy_words:
+    STAC
+    test rcx, rcx
+    jz 2f
+3:  movzx eax, word ptr [rsi]
+90: mov word ptr [rdi], ax
+    add rsi, rdx
+    add rdi, rdx
+    dec rcx
+    jnz 3b
+2:  mov rax, rcx
+    CLAC
+    ret
+    FAULT 90b, 2b
+
+// fn hal_user_read_cstr(dst /*rdi*/, src /*rsi*/, len /*rdx*/) -> Pair: bytes before the NUL or all that were copied, in
+// rax; 0 in rdx: up to a NUL, 1: there was none, 2: a fault.
+// A word that reaches into a bad page is read again by bytes, up to the NUL or the page.
+    .balign 16
+    .globl hal_user_read_cstr
+hal_user_read_cstr:
+    STAC
+    mov r10, rdi
+    movabs r8, 0x0101010101010101
+    movabs r9, 0x8080808080808080
+    jmp 2f
+90: mov rax, qword ptr [rsi]
+    mov qword ptr [rdi], rax
+    mov rcx, rax                            // a byte that is zero borrows: its highest bit is set then
+    sub rcx, r8
+    not rax
+    and rcx, rax
+    and rcx, r9
+    jnz 3f
+    add rsi, 8
+    add rdi, 8
+2:  sub rdx, 8
+    jae 90b
+4:  add rdx, 8
+5:  dec rdx
+    js 6f
+91: movzx eax, byte ptr [rsi]
+    mov byte ptr [rdi], al
+    test al, al
+    jz 7f
+    inc rsi
+    inc rdi
+    jmp 5b
+3:  bsf rcx, rcx
+    shr ecx, 3
+    add rdi, rcx
+7:  xor edx, edx
+    jmp 9f
+6:  mov edx, 1
+    jmp 9f
+8:  mov edx, 2
+9:  mov rax, rdi
+    sub rax, r10
+    CLAC
+    ret
+    FAULT 90b, 4b
+    FAULT 91b, 8b
 
 // fn hal_user_load_u32(addr /*rdi*/) -> Pair, value in rax; rdx is 1 after a fault.
     .balign 16
