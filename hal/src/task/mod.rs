@@ -270,7 +270,7 @@ pub fn save_fpu_to_user(addr: usize) -> Result<(), Fault> {
 /// Loads the current task's floating-point state from a user address; anything invalid in it is refused or masked.
 ///
 /// # Errors
-/// - `Fault`: the memory cannot be read. `OutOfRange`: no valid state is there; the former state stays.
+/// - `Fault`: the memory cannot be read. `OutOfRange`: no valid state is there. The task has the initial state then.
 pub fn restore_fpu_from_user(addr: usize) -> Result<(), Error> {
     current_task().context.restore_fpu_from_user(addr)
 }

@@ -120,9 +120,14 @@ impl ProcessTimers {
     /// Sets a timer of `process`, whose timers these are, and answers what it was set to.
     pub fn set(&self, process: &Arc<Process>, which: IntervalTimer, new: Setting) -> Setting {
         let clock_ns = clock_of(process, which);
-        // Made before the lock is taken; dropped if there is one already.
-        let mut fresh = (which == IntervalTimer::Real).then(|| real_timer(Arc::downgrade(process)));
+        let mut fresh = None;
         let mut state = self.state.lock();
+        if which == IntervalTimer::Real && new.left_ns != 0 && state.real_timer.is_none() {
+            // Made without the lock; dropped if there is one by then.
+            drop(state);
+            fresh = Some(real_timer(Arc::downgrade(process)));
+            state = self.state.lock();
+        }
         let armed = match which {
             IntervalTimer::Real => &mut state.real,
             IntervalTimer::Virtual => &mut state.virtual_time,

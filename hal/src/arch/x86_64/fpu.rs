@@ -19,6 +19,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use x86_64::registers::xcontrol::XCr0;
+use zerocopy::IntoBytes;
 
 use super::registers::cpuid;
 use super::task::Context;
@@ -153,16 +154,24 @@ pub(super) unsafe fn prepare(area: *mut u8) {
         // SAFETY: the caller's duty; the header lies behind the legacy part.
         unsafe { header_of(area).write([0; HEADER / 8]) };
     }
-    let words = [
-        MAGIC1,
-        frame_size() as u32,
-        mask() as u32,
-        (mask() >> 32) as u32,
-        SIZE.load(Ordering::Relaxed) as u32,
-    ];
+    // SAFETY: the caller's duty.
+    unsafe { write_software_words(area) };
+}
+
+/// Writes the words for software, which a program finds in a signal frame.
+///
+/// # Safety
+/// As for [`prepare`].
+unsafe fn write_software_words(area: *mut u8) {
     let mut software = [0u32; (LEGACY - SOFTWARE) / 4];
     if MODE.load(Ordering::Relaxed) != FXSAVE {
-        software[..words.len()].copy_from_slice(&words);
+        software[..5].copy_from_slice(&[
+            MAGIC1,
+            frame_size() as u32,
+            mask() as u32,
+            (mask() >> 32) as u32,
+            SIZE.load(Ordering::Relaxed) as u32,
+        ]);
     }
     let place = area.wrapping_add(SOFTWARE).cast::<[u32; (LEGACY - SOFTWARE) / 4]>();
     // SAFETY: the caller's duty; aligned to 4. The CPU neither reads nor writes these bytes.
@@ -306,63 +315,65 @@ pub(super) fn save_to_user(context: &Context, addr: usize) -> Result<(), Fault> 
 /// Takes the current task's state from user memory. The caller raises [`FPU_WORK`].
 ///
 /// # Errors
-/// `Fault`; `OutOfRange` if the state is invalid. The former state stays then.
+/// `Fault`; `OutOfRange` if the state is invalid. The task has the initial state then.
 pub(super) fn restore_from_user(context: &Context, addr: usize) -> Result<(), Error> {
-    let mut image = Area([0; MAX_SIZE]);
     let size = SIZE.load(Ordering::Relaxed);
-    user::copy_in(&mut image.0[..LEGACY], addr)?;
-    let word = |image: &Area, at: usize| u32::from_le_bytes(core::array::from_fn(|i| image.0[at + i]));
-    let mut has_rest = false;
-    if MODE.load(Ordering::Relaxed) != FXSAVE
-        && word(&image, SOFTWARE) == MAGIC1
-        && word(&image, SOFTWARE + 16) as usize == size
-        && word(&image, SOFTWARE + 4) as usize == frame_size()
-    {
-        let mut magic2 = [0; 4];
-        user::copy_in(&mut magic2, addr.checked_add(size).ok_or(Error::Fault)?)?;
-        has_rest = u32::from_le_bytes(magic2) == MAGIC2;
-    }
-    if has_rest {
-        user::copy_in(&mut image.0[LEGACY..size], addr.checked_add(LEGACY).ok_or(Error::Fault)?)?;
-    } else {
-        // Only the legacy part: the other components become initial.
-        image.0[LEGACY] = (X87 | SSE) as u8;
-    }
-    validate(&image)?;
-    crate::irq::disabled(|| {
-        disown(context);
-        // SAFETY: the current task's own area of `size` bytes, which nobody else looks at.
-        unsafe { memory::copy(context.fpu_area(), image.0.as_ptr(), size) };
-        // SAFETY: as above; puts back the words for software, which a program may have changed.
-        unsafe { restore_software_words(context.fpu_area()) };
-        context.fpu.is_saved.set(true);
-    });
+    // From here to the end nobody takes what is in the area for a state.
+    crate::irq::disabled(|| reset(context));
+    let area = context.fpu_area();
+    // SAFETY: the current task's own area of `size` bytes, initialised by `prepare` and by what was stored or copied
+    // there; no CPU stores in it as long as no registers hold the state, which only a way to user mode changes.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(area, size) };
+    let outcome = copy_state(bytes, addr);
+    // SAFETY: the current task's own area; a program may have changed the words.
+    unsafe { write_software_words(area) };
+    outcome?;
+    context.fpu.is_saved.set(true);
     Ok(())
 }
 
-/// Writes the words that [`save_to_user`] copies out, leaving the rest of the area.
-///
-/// # Safety
-/// As for [`prepare`].
-unsafe fn restore_software_words(area: *mut u8) {
+/// Copies a state from user memory to an area, and checks it.
+fn copy_state(area: &mut [u8], addr: usize) -> Result<(), Error> {
+    let size = area.len();
     if MODE.load(Ordering::Relaxed) == FXSAVE {
-        // SAFETY: the caller's duty.
-        return unsafe { prepare(area) };
+        user::copy_in(area, addr)?;
+        return validate(area, &[0; HEADER / 8]);
     }
-    // SAFETY: the caller's duty; with XSAVE the header lies behind the legacy part, without it the area ends there.
-    let header = unsafe { header_of(area).read() };
-    // SAFETY: the caller's duty.
-    unsafe { prepare(area) };
-    // SAFETY: the caller's duty; `header` was there before.
-    unsafe { header_of(area).write(header) };
+    // The whole at once; a frame of the legacy part only may end at an unmapped page.
+    let copied = user::copy_in(area, addr).map_or_else(|fault| fault.copied, |()| size);
+    if copied < LEGACY {
+        return Err(Error::Fault);
+    }
+    let word = |at: usize| read_u32(area, SOFTWARE + at);
+    let names_rest = word(0) == MAGIC1 && word(16) as usize == size && word(4) as usize == frame_size();
+    let mut magic2 = [0; 4];
+    if names_rest {
+        user::copy_in(&mut magic2, addr.checked_add(size).ok_or(Error::Fault)?)?;
+    }
+    let mut header = [X87 | SSE, 0, 0, 0, 0, 0, 0, 0];
+    if u32::from_le_bytes(magic2) == MAGIC2 {
+        if copied < size {
+            return Err(Error::Fault);
+        }
+        for (word, bytes) in header.iter_mut().zip(area[LEGACY..].as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+    } else {
+        // Only the legacy part: the other components become initial.
+        area[LEGACY..LEGACY + HEADER].copy_from_slice(header.as_bytes());
+    }
+    validate(area, &header)
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..].first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
 }
 
 /// Refuses what XRSTOR would fault on: reserved bits of MXCSR and of the header, components that are off (hazard 9).
-fn validate(image: &Area) -> Result<(), Error> {
-    let word = |at: usize| u32::from_le_bytes(core::array::from_fn(|i| image.0[at + i]));
-    let components = u64::from(word(LEGACY)) | u64::from(word(LEGACY + 4)) << 32;
-    let is_clear = image.0[LEGACY + 8..LEGACY + HEADER].iter().all(|byte| *byte == 0);
-    if word(MXCSR) & !MXCSR_BITS.load(Ordering::Relaxed) != 0 || components & !mask() != 0 || !is_clear {
+fn validate(legacy: &[u8], header: &[u64; HEADER / 8]) -> Result<(), Error> {
+    let [components, reserved @ ..] = header;
+    let reserved = reserved.iter().fold(components & !mask(), |all, word| all | word);
+    if read_u32(legacy, MXCSR) & !MXCSR_BITS.load(Ordering::Relaxed) != 0 || reserved != 0 {
         return Err(Error::OutOfRange);
     }
     Ok(())

@@ -134,9 +134,9 @@ impl Context {
     }
 
     pub(crate) fn restore_fpu_from_user(&self, addr: usize) -> Result<(), Error> {
-        fpu::restore_from_user(self, addr)?;
+        let outcome = fpu::restore_from_user(self, addr);
         raise_fpu_work();
-        Ok(())
+        outcome
     }
 
     /// Makes this stack the one of entries from user mode.

@@ -97,8 +97,12 @@ impl PendingSignals {
 
     fn take_signal(&mut self, signal: Signal) -> SigInfo {
         let is = |info: &SigInfo| info.signal() == Some(signal);
-        let info = self.queue.iter().position(is).and_then(|index| self.queue.remove(index));
-        if !self.queue.iter().any(is) {
+        let info = match self.queue.iter().position(is) {
+            Some(0) => self.queue.pop_front(),
+            Some(index) => self.queue.remove(index),
+            None => None,
+        };
+        if !signal.is_realtime() || !self.queue.iter().any(is) {
             self.set.remove(signal);
         }
         // What lost its details looks as if nobody had sent it.
