@@ -73,10 +73,10 @@ pub const FILE_LOCKS: LockRank = LockRank::new(332, "file locks");
 pub const LOCK_WAITS: LockRank = LockRank::new(336, "file lock waits");
 /// Who gets signals about an open file.
 pub const FILE_OWNER: LockRank = LockRank::new(340, "file signal owner");
+/// Entries of a directory of a memory file system: read out under it.
+pub const TMPFS_DIRECTORY: LockRank = LockRank::nesting(344, "tmpfs directory");
 /// Attributes of an inode.
-pub const ATTRIBUTES: LockRank = LockRank::new(344, "inode attributes");
-/// Entries of a directory of a memory file system.
-pub const TMPFS_DIRECTORY: LockRank = LockRank::nesting(348, "tmpfs directory");
+pub const ATTRIBUTES: LockRank = LockRank::new(348, "inode attributes");
 /// Extended attributes of an inode.
 pub const EXTENDED_ATTRIBUTES: LockRank = LockRank::new(352, "extended attributes");
 /// Device drivers.
@@ -85,8 +85,6 @@ pub const DEVICES: LockRank = LockRank::new(356, "devices");
 pub const FILE_SYSTEM_TYPES: LockRank = LockRank::new(360, "file system types");
 /// What a program wants of a file watched by epoll.
 pub const EPOLL_WISH: LockRank = LockRank::new(366, "epoll wish");
-/// Counter of an eventfd.
-pub const EVENTFD: LockRank = LockRank::new(368, "eventfd");
 /// To whom a socket is connected.
 pub const SOCKET_PEER: LockRank = LockRank::new(370, "socket peer");
 /// Connections that wait to be accepted.

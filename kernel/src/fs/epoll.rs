@@ -25,6 +25,7 @@ use linux_abi::epoll::{
 };
 use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
+use smallvec::SmallVec;
 
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::fs::vfs::{File, FileType, OpenFile, PollEvents};
@@ -39,6 +40,12 @@ const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
 const MAX_DEPTH: usize = 5;
 /// Kernel memory that an interest takes, roughly, bytes.
 const INTEREST_COST: usize = 512;
+
+/// So many events at once take no memory of their own.
+const FEW: usize = 16;
+
+/// Events to report.
+pub type Events = SmallVec<[EpollEvent; FEW]>;
 
 /// What the program wants of a file.
 #[derive(Clone, Copy)]
@@ -74,10 +81,7 @@ struct ReadyQueue {
 
 impl ReadyQueue {
     fn push(&self, interest: &Arc<Interest>) {
-        let mut list = self.list.lock();
-        if !interest.is_listed.swap(true, Ordering::Relaxed) {
-            list.push_back(interest.clone());
-        }
+        self.put_back([interest.clone()]);
     }
 
     fn pop(&self) -> Option<Arc<Interest>> {
@@ -92,6 +96,17 @@ impl ReadyQueue {
         if interest.is_listed.swap(false, Ordering::Relaxed) {
             list.remove(interest);
         }
+    }
+
+    /// Puts `interests` at the end and answers whether any are listed now.
+    fn put_back(&self, interests: impl IntoIterator<Item = Arc<Interest>>) -> bool {
+        let mut list = self.list.lock();
+        for interest in interests {
+            if !interest.is_listed.swap(true, Ordering::Relaxed) {
+                list.push_back(interest);
+            }
+        }
+        !list.is_empty()
     }
 
     fn is_empty(&self) -> bool {
@@ -110,14 +125,13 @@ impl PollTarget for Notifier {
 }
 
 impl Interest {
-    /// The events the file is ready for, of those wanted; `None` when the file is closed.
-    fn look(&self) -> Option<u32> {
-        let wish = self.wish.lock().events;
-        let file = self.file.upgrade()?;
-        if wish & !MODES == 0 {
-            return Some(0);
+    /// The events the file is ready for, of those wanted: none when it is closed.
+    fn look(&self) -> u32 {
+        let wanted = self.wish.lock().events & !MODES;
+        match self.file.upgrade() {
+            Some(file) if wanted != 0 => file.poll(None).bits() & (wanted | EPOLLERR | EPOLLHUP),
+            _ => 0,
         }
-        Some(file.poll(None).bits() & (wish | EPOLLERR | EPOLLHUP) & !MODES)
     }
 }
 
@@ -268,32 +282,36 @@ impl Epoll {
             .try_for_each(|below| below.check_chain(watcher, depth - 1))
     }
 
-    /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic); returns up to `max` events,
-    /// none after the deadline.
+    /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic; 0 has passed); adds up to
+    /// `max` events to `found`, none after the deadline.
     ///
     /// # Errors
     /// `EINTR`: a signal.
-    pub fn wait(&self, max: usize, deadline: Option<u64>) -> Result<Vec<EpollEvent>, Errno> {
+    pub fn wait(&self, max: usize, deadline: Option<u64>, found: &mut Events) -> Result<(), Errno> {
         loop {
-            let found = self.collect(max);
-            if !found.is_empty() || deadline.is_some_and(|deadline| deadline <= hal::time::now_ns()) {
-                return Ok(found);
+            self.collect(max, found);
+            if !found.is_empty() || deadline.is_some_and(|at| at == 0 || at <= hal::time::now_ns()) {
+                return Ok(());
             }
             let woken =
                 self.ready.waiters.wait_deadline(deadline, || (!self.ready.is_empty()).then_some(()))?;
             if woken.is_none() {
-                return Ok(self.collect(max));
+                self.collect(max, found);
+                return Ok(());
             }
         }
     }
 
     /// Looks at what may be ready, each once.
-    fn collect(&self, max: usize) -> Vec<EpollEvent> {
-        let mut found = Vec::new();
-        let mut again = Vec::new();
-        while found.len() < max {
-            let Some(interest) = self.ready.pop() else { break };
-            let Some(events) = interest.look().filter(|&events| events != 0) else { continue };
+    fn collect(&self, max: usize, found: &mut Events) {
+        let mut again = SmallVec::<[Arc<Interest>; FEW]>::new();
+        while found.len() < max
+            && let Some(interest) = self.ready.pop()
+        {
+            let events = interest.look();
+            if events == 0 {
+                continue;
+            }
             let mut wish = interest.wish.lock();
             found.push(EpollEvent { events, data: wish.data });
             if wish.events & EPOLLONESHOT != 0 {
@@ -304,13 +322,9 @@ impl Epoll {
                 again.push(interest);
             }
         }
-        for interest in again {
-            self.ready.push(&interest);
-        }
-        if !found.is_empty() && !self.ready.is_empty() {
+        if !found.is_empty() && self.ready.put_back(again.drain(..)) {
             self.ready.waiters.wake_one();
         }
-        found
     }
 }
 
@@ -335,16 +349,13 @@ impl File for Epoll {
         if let Some(table) = table {
             table.register(&self.ready.waiters);
         }
-        let mut kept = Vec::new();
         while let Some(interest) = self.ready.pop() {
-            if interest.look().is_some_and(|events| events != 0) {
-                kept.push(interest);
-                break;
+            if interest.look() != 0 {
+                self.ready.push(&interest);
+                return PollEvents::READABLE;
             }
         }
-        let is_ready = !kept.is_empty();
-        kept.iter().for_each(|interest| self.ready.push(interest));
-        if is_ready { PollEvents::READABLE } else { PollEvents::empty() }
+        PollEvents::empty()
     }
 
     fn as_epoll(&self) -> Option<&Epoll> {
@@ -384,7 +395,9 @@ mod tests {
     }
 
     fn ready(epoll: &Epoll) -> Vec<u64> {
-        epoll.wait(10, Some(0)).unwrap().iter().map(|event| event.data).collect()
+        let mut found = Events::new();
+        epoll.wait(10, Some(0), &mut found).unwrap();
+        found.iter().map(|event| event.data).collect()
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use alloc::sync::Arc;
 use core::fmt::Write;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use hal::sync::SpinLock;
 use linux_abi::errno::Errno;
 use linux_abi::eventfd::EVENTFD_MAX;
 use linux_abi::open::OpenFlags;
@@ -11,7 +11,6 @@ use linux_abi::open::OpenFlags;
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{File, IoFlags, OpenFile, PollEvents};
-use crate::lock_order;
 use crate::memory::reserve;
 use crate::scheduler::wait::{PollTable, WaitQueue};
 use crate::uio::{Sink, Source};
@@ -22,7 +21,7 @@ const VALUE_LEN: usize = size_of::<u64>();
 /// A counter that can be waited for.
 pub struct EventCounter {
     /// At most [`EVENTFD_MAX`].
-    count: SpinLock<u64>,
+    count: AtomicU64,
     /// Reads take one at a time.
     is_semaphore: bool,
     /// For the count to grow, and to shrink.
@@ -44,24 +43,28 @@ impl EventCounter {
 
     fn new(count: u32, is_semaphore: bool) -> Self {
         Self {
-            count: SpinLock::new(lock_order::EVENTFD, u64::from(count)),
+            count: AtomicU64::new(u64::from(count)),
             is_semaphore,
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
         }
     }
 
+    #[cold]
+    fn watch(&self, table: &mut PollTable) {
+        table.register(&self.readers);
+        table.register(&self.writers);
+    }
+
     fn try_take(&self) -> Option<u64> {
-        let mut count = self.count.lock();
-        let taken = if self.is_semaphore { (*count).min(1) } else { *count };
-        *count -= taken;
-        (taken != 0).then_some(taken)
+        let part = |count: u64| if self.is_semaphore { count.min(1) } else { count };
+        let rest = |count: u64| (count != 0).then(|| count - part(count));
+        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest).ok().map(part)
     }
 
     fn try_add(&self, value: u64) -> Option<()> {
-        let mut count = self.count.lock();
-        *count = count.checked_add(value).filter(|&sum| sum <= EVENTFD_MAX)?;
-        Some(())
+        let sum = |count: u64| count.checked_add(value).filter(|&sum| sum <= EVENTFD_MAX);
+        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, sum).ok().map(drop)
     }
 }
 
@@ -110,10 +113,9 @@ impl File for EventCounter {
 
     fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
         if let Some(table) = table {
-            table.register(&self.readers);
-            table.register(&self.writers);
+            self.watch(table);
         }
-        let count = *self.count.lock();
+        let count = self.count.load(Ordering::Acquire);
         let mut events = PollEvents::empty();
         events.set(PollEvents::IN, count > 0);
         events.set(PollEvents::OUT, count < EVENTFD_MAX);
@@ -121,7 +123,7 @@ impl File for EventCounter {
     }
 
     fn describe(&self, text: &mut Text) {
-        let count = *self.count.lock();
+        let count = self.count.load(Ordering::Acquire);
         // A text that has become too long says so itself.
         let _ = writeln!(text, "eventfd-count: {count:16x}");
     }

@@ -2,16 +2,15 @@
 
 use alloc::sync::Arc;
 
-use hal::user::UserPtr;
 use linux_abi::epoll::{EPOLL_CLOEXEC, EPOLL_CTL_DEL, EpollEvent};
 use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_NOFILE;
 use linux_abi::time::Timespec;
 use zerocopy::IntoBytes;
 
-use super::poll::{finish, set_mask};
+use super::poll::{deadline_in, finish, set_mask};
 use super::{Args, Context, SyscallError};
-use crate::fs::epoll::Epoll;
+use crate::fs::epoll::{Epoll, Events};
 use crate::fs::vfs::OpenFile;
 
 /// Most events that a call can ask for (`EP_MAX_EVENTS`).
@@ -77,7 +76,7 @@ pub(super) fn epoll_pwait2(cx: &Context, args: &Args) -> Result<usize, SyscallEr
         None
     } else {
         let ns = timeout.read()?.to_ns().ok_or(Errno::EINVAL)?;
-        Some(hal::time::now_ns().saturating_add(ns))
+        Some(deadline_in(ns))
     };
     set_mask(cx, args.addr(4), args.size(5))?;
     finish(cx, wait(cx, args, deadline), || {})
@@ -85,7 +84,7 @@ pub(super) fn epoll_pwait2(cx: &Context, args: &Args) -> Result<usize, SyscallEr
 
 /// The deadline of a timeout in milliseconds; negative: none.
 fn milliseconds(timeout: i32) -> Option<u64> {
-    u64::try_from(timeout).ok().map(|ms| hal::time::now_ns().saturating_add(ms * 1_000_000))
+    u64::try_from(timeout).ok().map(|ms| deadline_in(ms * 1_000_000))
 }
 
 fn wait(cx: &Context, args: &Args, deadline: Option<u64>) -> Result<usize, Errno> {
@@ -95,8 +94,8 @@ fn wait(cx: &Context, args: &Args, deadline: Option<u64>) -> Result<usize, Errno
         .ok_or(Errno::EINVAL)?;
     let instance: Arc<OpenFile> = cx.files().get(args.fd(0))?;
     let epoll = instance.file().as_epoll().ok_or(Errno::EINVAL)?;
-    let events = epoll.wait(max, deadline)?;
-    let out = UserPtr::<EpollEvent>::new(args.addr(1));
-    hal::user::copy_out(out.addr(), events.as_slice().as_bytes())?;
+    let mut events = Events::new();
+    epoll.wait(max, deadline, &mut events)?;
+    hal::user::copy_out(args.addr(1), events.as_slice().as_bytes())?;
     Ok(events.len())
 }

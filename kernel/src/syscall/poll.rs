@@ -7,21 +7,32 @@ use hal::user::UserPtr;
 use linux_abi::errno::Errno;
 use linux_abi::poll::{POLLERR, POLLHUP, POLLNVAL, Pollfd};
 use linux_abi::resource::RLIMIT_NOFILE;
-use linux_abi::select::{EXCEPT_EVENTS, READ_EVENTS, SigsetArgpack, WRITE_EVENTS, words};
+use linux_abi::select::{EXCEPT_EVENTS, FD_SETSIZE, READ_EVENTS, SigsetArgpack, WRITE_EVENTS, words};
 use linux_abi::signal::SigSet;
 use linux_abi::time::{Timespec, Timeval};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::sigaction::{end_temporary_mask, use_temporary_mask};
 use super::{Args, Context, SyscallError};
-use crate::fs::vfs::{OpenFile, PollEvents};
+use crate::fs::vfs::{FileTable, OpenFile};
+use crate::memory::fallible;
 use crate::scheduler::wait::PollTable;
+
+/// The deadline of a call that is not to wait at all; the clock need not be asked.
+const NOW: u64 = 0;
+
+/// So many structures of poll(2) take no memory of their own.
+const FEW_ENTRIES: usize = 32;
+
+/// So many words of descriptor sets take no memory of their own: six sets of the C library.
+const FEW_WORDS: usize = 6 * words(FD_SETSIZE);
 
 /// poll(2). Errors: `EINTR`, `EINVAL`: too many descriptors, `EFAULT`, `ENOMEM`.
 pub(super) fn poll(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let timeout = args.int(2);
-    let deadline = u64::try_from(timeout).ok().map(|milliseconds| {
-        cx.user().deadline_or(|| hal::time::now_ns().saturating_add(milliseconds * 1_000_000))
+    let deadline = u64::try_from(timeout).ok().map(|milliseconds| match milliseconds {
+        0 => NOW,
+        _ => cx.user().deadline_or(|| hal::time::now_ns().saturating_add(milliseconds * 1_000_000)),
     });
     let outcome = poll_descriptors(cx, args.addr(0), args.uint(1) as usize, deadline);
     if outcome == Err(Errno::EINTR)
@@ -54,12 +65,12 @@ pub(super) fn select(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         let ns = (time.tv_sec as u64)
             .saturating_mul(1_000_000_000)
             .saturating_add((time.tv_usec as u64).saturating_mul(1000));
-        Some(hal::time::now_ns().saturating_add(ns))
+        Some(deadline_in(ns))
     };
     let outcome = select_descriptors(cx, args, deadline);
     if let Some(deadline) = deadline {
         // Linux ignores a timeout it cannot store.
-        let _ = timeout.write(&Timeval::from_ns(deadline.saturating_sub(hal::time::now_ns())));
+        let _ = timeout.write(&Timeval::from_ns(time_left(deadline)));
     }
     outcome
 }
@@ -82,13 +93,23 @@ fn deadline_of(timeout: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
         return Ok(None);
     }
     let ns = timeout.read()?.to_ns().ok_or(Errno::EINVAL)?;
-    Ok(Some(hal::time::now_ns().saturating_add(ns)))
+    Ok(Some(deadline_in(ns)))
+}
+
+/// The deadline of a call that may wait for `ns` nanoseconds.
+pub(super) fn deadline_in(ns: u64) -> u64 {
+    if ns == 0 { NOW } else { hal::time::now_ns().saturating_add(ns) }
+}
+
+/// Nanoseconds until `deadline`.
+fn time_left(deadline: u64) -> u64 {
+    if deadline == NOW { 0 } else { deadline.saturating_sub(hal::time::now_ns()) }
 }
 
 fn store_left(timeout: UserPtr<Timespec>, deadline: Option<u64>) {
     if let Some(deadline) = deadline {
         // Linux ignores a timeout it cannot store.
-        let _ = timeout.write(&Timespec::from_ns(deadline.saturating_sub(hal::time::now_ns())));
+        let _ = timeout.write(&Timespec::from_ns(time_left(deadline)));
     }
 }
 
@@ -117,135 +138,157 @@ pub(super) fn finish(
 }
 
 fn poll_descriptors(cx: &Context, addr: usize, count: usize, deadline: Option<u64>) -> Result<usize, Errno> {
-    if count as u64 > cx.process().limit(RLIMIT_NOFILE).max(1024) {
+    if count > 1024 && count as u64 > cx.process().limit(RLIMIT_NOFILE) {
         return Err(Errno::EINVAL);
     }
-    let mut entries: Vec<Pollfd> = Vec::new();
-    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    entries.resize_with(count, Pollfd::new_zeroed);
+    let (mut few, mut many) = ([Pollfd::new_zeroed(); FEW_ENTRIES], Vec::new());
+    let entries = room(&mut few, &mut many, count)?;
     hal::user::copy_in(entries.as_mut_bytes(), addr)?;
-    let files = cx.files();
-    let open: Vec<Option<Arc<OpenFile>>> = entries.iter().map(|entry| files.get(entry.fd).ok()).collect();
 
-    let ready = wait_ready(deadline, |mut table| {
+    let ready = wait_ready(&cx.files(), deadline, &mut Structures(entries))?;
+    // The answers alone: another thread may have changed the rest.
+    hal::user::copy_out_words(addr, entries, core::mem::offset_of!(Pollfd, revents))?;
+    Ok(ready)
+}
+
+/// What poll(2) or select(2) asks.
+trait Question {
+    /// At most so many descriptors are asked about.
+    fn count(&self) -> usize;
+
+    /// Notes of every descriptor what `look` says it is ready for, in the bits of poll(2); returns how much of what is
+    /// asked for is ready.
+    fn ask(&mut self, look: impl FnMut(i32) -> u16) -> usize;
+}
+
+/// The structures of poll(2).
+struct Structures<'a>(&'a mut [Pollfd]);
+
+impl Question for Structures<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn ask(&mut self, mut look: impl FnMut(i32) -> u16) -> usize {
         let mut ready = 0;
-        for (entry, open) in entries.iter_mut().zip(&open) {
-            entry.revents = match open {
-                _ if entry.fd < 0 => 0,
-                None => POLLNVAL,
-                Some(open) => {
-                    let events = open.poll(table.as_deref_mut()).bits() as u16;
-                    events & (entry.events | POLLERR | POLLHUP)
-                }
-            };
+        for entry in self.0.iter_mut() {
+            let wanted = entry.events | POLLERR | POLLHUP | POLLNVAL;
+            entry.revents = if entry.fd < 0 { 0 } else { look(entry.fd) & wanted };
             ready += usize::from(entry.revents != 0);
         }
         ready
-    })?;
-
-    for (index, entry) in entries.iter().enumerate() {
-        let at = addr.wrapping_add(index * size_of::<Pollfd>() + core::mem::offset_of!(Pollfd, revents));
-        hal::user::copy_out(at, entry.revents.as_bytes())?;
     }
-    Ok(ready)
 }
 
-/// Looks, and sleeps until a look finds something, the deadline passes or a signal comes. `look` gets the table to
-/// register with in its first round only, and answers how much is ready.
+/// Asks, and sleeps until an answer finds something, the deadline passes or a signal comes.
 fn wait_ready(
+    files: &FileTable,
     deadline: Option<u64>,
-    mut look: impl FnMut(Option<&mut PollTable>) -> usize,
+    question: &mut impl Question,
 ) -> Result<usize, Errno> {
-    let is_expired = deadline.is_some_and(|deadline| deadline <= hal::time::now_ns());
-    let ready = look(None);
-    if ready > 0 || is_expired {
+    let look = |fd| files.get(fd).map_or(POLLNVAL, |open| open.file().poll(None).bits() as u16);
+    let ready = question.ask(look);
+    if ready > 0 || deadline.is_some_and(|deadline| deadline == NOW || deadline <= hal::time::now_ns()) {
         return Ok(ready);
     }
     let mut table = PollTable::new();
-    let mut ready = look(Some(&mut table));
+    // Nobody else's close ends what is watched meanwhile.
+    let mut watched: Vec<Arc<OpenFile>> = fallible::vec(question.count())?;
+    let mut ready = question.ask(|fd| {
+        let Ok(open) = files.get(fd) else { return POLLNVAL };
+        let events = open.file().poll(Some(&mut table));
+        watched.push(open);
+        events.bits() as u16
+    });
     while ready == 0 {
-        if !table.wait(deadline)? {
-            return Ok(look(None));
+        let is_in_time = table.wait(deadline)?;
+        ready = question.ask(look);
+        if !is_in_time {
+            break;
         }
-        ready = look(None);
     }
     Ok(ready)
 }
 
-/// One of the three sets of select.
-struct FdSet {
-    addr: usize,
-    asked: Vec<u64>,
-    found: Vec<u64>,
-}
-
-impl FdSet {
-    fn read(addr: usize, count: usize) -> Result<Self, Errno> {
-        let mut asked = alloc::vec![0u64; words(count)];
-        if addr != 0 {
-            hal::user::copy_in(asked.as_mut_bytes(), addr)?;
-            if !count.is_multiple_of(64)
-                && let Some(last) = asked.last_mut()
-            {
-                *last &= (1 << (count % 64)) - 1;
-            }
-        }
-        Ok(Self { addr, found: alloc::vec![0; asked.len()], asked })
+/// `count` zeroes: of `few` if they are enough, else as `many`.
+fn room<'a, T: FromZeros>(
+    few: &'a mut [T],
+    many: &'a mut Vec<T>,
+    count: usize,
+) -> Result<&'a mut [T], Errno> {
+    if count <= few.len() {
+        return Ok(&mut few[..count]);
     }
-
-    fn asks(&self, fd: usize) -> bool {
-        self.asked[fd / 64] & 1 << (fd % 64) != 0
-    }
-
-    fn note(&mut self, fd: usize, is_ready: bool) -> usize {
-        let is_found = is_ready && self.asks(fd);
-        if is_found {
-            self.found[fd / 64] |= 1 << (fd % 64);
-        }
-        usize::from(is_found)
-    }
-
-    fn write(&self) -> Result<(), Errno> {
-        if self.addr != 0 {
-            hal::user::copy_out(self.addr, self.found.as_bytes())?;
-        }
-        Ok(())
-    }
+    *many = T::new_vec_zeroed(count).map_err(|_| Errno::ENOMEM)?;
+    Ok(many)
 }
 
 fn select_descriptors(cx: &Context, args: &Args, deadline: Option<u64>) -> Result<usize, Errno> {
     let count = usize::try_from(args.int(0)).map_err(|_| Errno::EINVAL)?;
     let files = cx.files();
-    let count = count.min(files.capacity().max(64));
-    let mut sets = [
-        FdSet::read(args.addr(1), count)?,
-        FdSet::read(args.addr(2), count)?,
-        FdSet::read(args.addr(3), count)?,
-    ];
-    let mut watched: Vec<(usize, Arc<OpenFile>)> = Vec::new();
-    for fd in 0..count {
-        if sets.iter().any(|set| set.asks(fd)) {
-            watched.push((fd, files.get(fd as i32)?));
+    let count = count.min(files.capacity());
+    let len = words(count);
+    let (mut few, mut many) = ([0; FEW_WORDS], Vec::new());
+    let (asked, found) = room(&mut few, &mut many, 6 * len)?.split_at_mut(3 * len);
+    let addrs = [args.addr(1), args.addr(2), args.addr(3)];
+    for (class, addr) in addrs.into_iter().enumerate().filter(|(_, addr)| *addr != 0) {
+        let set = &mut asked[class * len..][..len];
+        hal::user::copy_in(set.as_mut_bytes(), addr)?;
+        if !count.is_multiple_of(64)
+            && let Some(last) = set.last_mut()
+        {
+            *last &= (1 << (count % 64)) - 1;
         }
     }
+    let mut sets = Sets { len, asked, found };
+    if !files.are_used((0..len).map(|index| sets.asks(index))) {
+        return Err(Errno::EBADF);
+    }
+    let ready = wait_ready(&files, deadline, &mut sets)?;
+    for (class, addr) in addrs.into_iter().enumerate().filter(|(_, addr)| *addr != 0) {
+        hal::user::copy_out(addr, sets.found[class * len..][..len].as_bytes())?;
+    }
+    Ok(ready)
+}
 
-    let ready = wait_ready(deadline, |mut table| {
+/// The sets of select(2), each of `len` words: the three asked for, in the order of the arguments, and what is found
+/// of each.
+struct Sets<'a> {
+    len: usize,
+    asked: &'a mut [u64],
+    found: &'a mut [u64],
+}
+
+impl Sets<'_> {
+    /// The descriptors of word `index` that are in any set.
+    fn asks(&self, index: usize) -> u64 {
+        self.asked[index] | self.asked[self.len + index] | self.asked[2 * self.len + index]
+    }
+}
+
+impl Question for Sets<'_> {
+    fn count(&self) -> usize {
+        (0..self.len).map(|index| self.asks(index).count_ones() as usize).sum()
+    }
+
+    fn ask(&mut self, mut look: impl FnMut(i32) -> u16) -> usize {
         let mut ready = 0;
-        for set in &mut sets {
-            set.found.fill(0);
-        }
-        for (fd, open) in &watched {
-            let events = open.poll(table.as_deref_mut()).bits();
-            let classes = [READ_EVENTS, WRITE_EVENTS, EXCEPT_EVENTS];
-            for (set, class) in sets.iter_mut().zip(classes) {
-                ready += set.note(*fd, events & PollEvents::from_bits_truncate(u32::from(class)).bits() != 0);
+        for index in 0..self.len {
+            let (mut answers, mut left) = ([0; 3], self.asks(index));
+            while left != 0 {
+                let (fd, bit) = (index * 64 + left.trailing_zeros() as usize, left & left.wrapping_neg());
+                left ^= bit;
+                let events = look(fd as i32);
+                for (answer, class) in answers.iter_mut().zip([READ_EVENTS, WRITE_EVENTS, EXCEPT_EVENTS]) {
+                    *answer |= if events & class != 0 { bit } else { 0 };
+                }
+            }
+            for (class, answer) in answers.into_iter().enumerate() {
+                let at = class * self.len + index;
+                self.found[at] = answer & self.asked[at];
+                ready += self.found[at].count_ones() as usize;
             }
         }
         ready
-    })?;
-
-    for set in &sets {
-        set.write()?;
     }
-    Ok(ready)
 }

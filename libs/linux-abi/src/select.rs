@@ -1,7 +1,7 @@
 //! `select(2)`: descriptor sets are arrays of 64-bit words, bit `fd % 64` of word `fd / 64`.
 
 use crate::poll::{
-    POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
+    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -9,11 +9,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const FD_SETSIZE: usize = 1024;
 
 /// Poll events that make a descriptor readable in `select`'s sense.
-pub const READ_EVENTS: u16 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
+pub const READ_EVENTS: u16 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
 /// Poll events that make a descriptor writable in `select`'s sense.
-pub const WRITE_EVENTS: u16 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
+pub const WRITE_EVENTS: u16 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
 /// Poll events that are an exceptional condition in `select`'s sense.
-pub const EXCEPT_EVENTS: u16 = POLLPRI;
+pub const EXCEPT_EVENTS: u16 = POLLPRI | POLLNVAL;
 
 /// Returns the 64-bit words that a set of `n` descriptors takes.
 pub const fn words(n: usize) -> usize {

@@ -242,6 +242,13 @@ impl FileTable {
         rest.iter().enumerate().find_map(|(i, file)| Some(((from + i) as i32, file.clone()?)))
     }
 
+    /// Whether all descriptors of a set are used: bit 0 of the first word is descriptor 0 (select).
+    pub fn are_used(&self, set: impl Iterator<Item = u64>) -> bool {
+        let slots = self.slots.lock();
+        let mut used = slots.used.iter().copied().chain(core::iter::repeat(0));
+        set.zip(&mut used).all(|(wanted, used)| wanted & !used == 0)
+    }
+
     /// Number of descriptors the table has room for (`FDSize` in `/proc/<pid>/status`).
     pub fn capacity(&self) -> usize {
         self.slots.lock().files.len().max(WORD)
