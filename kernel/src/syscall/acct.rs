@@ -5,7 +5,7 @@ use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
 
 use super::place::{Acting, Start};
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::OpenParameters;
 
 /// acct(2): a null pointer ends process accounting, which is never on.
@@ -17,10 +17,11 @@ pub(super) fn acct(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if args.addr(0) == 0 {
         return Ok(0);
     }
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let flags = OpenFlags::O_WRONLY | OpenFlags::O_APPEND;
     let parameters = OpenParameters { flags, ..OpenParameters::read_only() };
-    let file = Acting::of(cx).caller().open(Start::WORKING.base(), &path, &parameters)?;
+    let file = Acting::of(cx).caller().open(Start::WORKING.base(), path, &parameters)?;
     Err(if file.metadata().mode.is_regular() { Errno::ENOSYS } else { Errno::EACCES })
 }
 
@@ -49,8 +50,9 @@ pub(super) fn swapoff(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
 }
 
 fn open_swap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let parameters = OpenParameters { flags: OpenFlags::O_RDWR, ..OpenParameters::read_only() };
-    Acting::of(cx).caller().open(Start::WORKING.base(), &path, &parameters)?;
+    Acting::of(cx).caller().open(Start::WORKING.base(), path, &parameters)?;
     Err(Errno::EINVAL)
 }

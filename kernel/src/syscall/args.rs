@@ -6,6 +6,7 @@ use hal::task::SyscallFrame;
 use hal::user::{UserPtr, UserSlice};
 use linux_abi::errno::Errno;
 use linux_abi::limits::PATH_MAX;
+use zerocopy::FromZeros;
 
 /// The arguments of the call being served. Index 0 is `rdi`, 5 is `r9`.
 ///
@@ -71,13 +72,14 @@ impl<'a> Args<'a> {
         self.int(index)
     }
 
-    /// Copies the NUL-terminated path at the user address in the register, without its NUL.
+    /// Copies the NUL-terminated path at the user address in the register to `buffer`, without its NUL.
     ///
     /// # Errors
     /// - `EFAULT`: not readable.
     /// - `ENAMETOOLONG`: no NUL within `PATH_MAX` bytes.
-    pub fn path(&self, index: usize) -> Result<Vec<u8>, Errno> {
-        copy_path(self.addr(index))
+    #[inline]
+    pub fn path<'b>(&self, index: usize, buffer: &'b mut PathBuffer) -> Result<&'b [u8], Errno> {
+        buffer.fill(self.addr(index))
     }
 
     /// The user program's stack pointer at entry.
@@ -104,14 +106,41 @@ pub(super) fn check_zeroed_tail(addr: usize, known: usize, given: usize) -> Resu
     Ok(())
 }
 
+/// Where a path from user memory is copied to: on the stack, as most paths are short.
+pub struct PathBuffer {
+    short: [u8; 128],
+    long: Vec<u8>,
+}
+
+impl PathBuffer {
+    /// Makes an empty buffer.
+    #[inline]
+    pub fn new() -> Self {
+        Self { short: [0; 128], long: Vec::new() }
+    }
+
+    fn fill(&mut self, addr: usize) -> Result<&[u8], Errno> {
+        match hal::user::read_cstr(addr, &mut self.short)? {
+            Some(len) => Ok(&self.short[..len]),
+            None => self.fill_long(addr),
+        }
+    }
+
+    #[cold]
+    fn fill_long(&mut self, addr: usize) -> Result<&[u8], Errno> {
+        self.long = u8::new_vec_zeroed(PATH_MAX).map_err(|_| Errno::ENOMEM)?;
+        let len = hal::user::read_cstr(addr, &mut self.long)?.ok_or(Errno::ENAMETOOLONG)?;
+        Ok(&self.long[..len])
+    }
+}
+
+impl Default for PathBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Copies a NUL-terminated path from user memory, without its NUL; the errors are those of [`Args::path`].
 pub(super) fn copy_path(addr: usize) -> Result<Vec<u8>, Errno> {
-    let mut buffer = [0u8; 256];
-    if let Some(len) = hal::user::read_cstr(addr, &mut buffer)? {
-        return Ok(buffer[..len].to_vec());
-    }
-    let mut long = alloc::vec![0u8; PATH_MAX];
-    let len = hal::user::read_cstr(addr, &mut long)?.ok_or(Errno::ENAMETOOLONG)?;
-    long.truncate(len);
-    Ok(long)
+    PathBuffer::new().fill(addr).map(<[u8]>::to_vec)
 }

@@ -7,13 +7,13 @@ use linux_abi::time::{Timespec, Timeval, UTIME_NOW, UTIME_OMIT, Utimbuf};
 
 use super::place::{Acting, Start, place_at};
 use super::stat::at_flags;
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::{NewTime, Path, mount, truncate as truncate_file};
 use crate::memory::fallible;
 
 /// chmod(2). Errors: `EPERM`, `EROFS` and those of the walk.
 pub(super) fn chmod(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    change_mode(cx, AT_FDCWD, &args.path(0)?, args.uint(1), AtFlags::empty())
+    change_mode(cx, AT_FDCWD, args.path(0, &mut PathBuffer::new())?, args.uint(1), AtFlags::empty())
 }
 
 /// fchmod(2). Errors: `EBADF`, `EPERM`, `EROFS`.
@@ -25,13 +25,13 @@ pub(super) fn fchmod(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 
 /// fchmodat(2). Errors as chmod, and `EBADF`.
 pub(super) fn fchmodat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    change_mode(cx, args.fd(0), &args.path(1)?, args.uint(2), AtFlags::empty())
+    change_mode(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, args.uint(2), AtFlags::empty())
 }
 
 /// fchmodat2(2): with flags. Errors as fchmodat; `EOPNOTSUPP`: a symbolic link.
 pub(super) fn fchmodat2(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let flags = at_flags(args.uint(3), AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
-    change_mode(cx, args.fd(0), &args.path(1)?, args.uint(2), flags)
+    change_mode(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, args.uint(2), flags)
 }
 
 fn change_mode(
@@ -50,12 +50,26 @@ fn change_mode(
 
 /// chown(2). Errors: `EPERM`, `EROFS` and those of the walk.
 pub(super) fn chown(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    change_owner(cx, AT_FDCWD, &args.path(0)?, args.uint(1), args.uint(2), AtFlags::empty())
+    change_owner(
+        cx,
+        AT_FDCWD,
+        args.path(0, &mut PathBuffer::new())?,
+        args.uint(1),
+        args.uint(2),
+        AtFlags::empty(),
+    )
 }
 
 /// lchown(2): of a link itself. Errors as chown.
 pub(super) fn lchown(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    change_owner(cx, AT_FDCWD, &args.path(0)?, args.uint(1), args.uint(2), AtFlags::AT_SYMLINK_NOFOLLOW)
+    change_owner(
+        cx,
+        AT_FDCWD,
+        args.path(0, &mut PathBuffer::new())?,
+        args.uint(1),
+        args.uint(2),
+        AtFlags::AT_SYMLINK_NOFOLLOW,
+    )
 }
 
 /// fchown(2). Errors: `EBADF`, `EPERM`, `EROFS`.
@@ -68,7 +82,7 @@ pub(super) fn fchown(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 /// fchownat(2). Errors as chown; `EINVAL`: an unknown flag; `EBADF`.
 pub(super) fn fchownat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let flags = at_flags(args.uint(4), AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
-    change_owner(cx, args.fd(0), &args.path(1)?, args.uint(2), args.uint(3), flags)
+    change_owner(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, args.uint(2), args.uint(3), flags)
 }
 
 fn change_owner(
@@ -92,7 +106,8 @@ fn id(id: u32) -> Option<u32> {
 
 /// utime(2). Errors: `EACCES`, `EPERM`, `EROFS`, `EFAULT` and those of the walk.
 pub(super) fn utime(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let times = args.user_ptr::<Utimbuf>(1);
     let (accessed, modified) = if times.is_null() {
         (NewTime::Now, NewTime::Now)
@@ -101,21 +116,23 @@ pub(super) fn utime(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         let at = |tv_sec: i64| NewTime::At(Timespec { tv_sec, tv_nsec: 0 });
         (at(times.actime), at(times.modtime))
     };
-    set_times_at(cx, AT_FDCWD, Some(&path), AtFlags::empty(), accessed, modified)
+    set_times_at(cx, AT_FDCWD, Some(path), AtFlags::empty(), accessed, modified)
 }
 
 /// utimes(2). Errors as utime; `EINVAL`: microseconds out of range.
 pub(super) fn utimes(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let (accessed, modified) = timevals(args, 1)?;
-    set_times_at(cx, AT_FDCWD, Some(&path), AtFlags::empty(), accessed, modified)
+    set_times_at(cx, AT_FDCWD, Some(path), AtFlags::empty(), accessed, modified)
 }
 
 /// futimesat(2). Errors as utimes, and `EBADF`.
 pub(super) fn futimesat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = if args.addr(1) == 0 { None } else { Some(args.path(1)?) };
+    let mut buffer = PathBuffer::new();
+    let path = if args.addr(1) == 0 { None } else { Some(args.path(1, &mut buffer)?) };
     let (accessed, modified) = timevals(args, 2)?;
-    set_times_at(cx, args.fd(0), path.as_deref(), AtFlags::empty(), accessed, modified)
+    set_times_at(cx, args.fd(0), path, AtFlags::empty(), accessed, modified)
 }
 
 /// utimensat(2): a null path names the descriptor itself. Errors as utimes; `EINVAL`: an unknown flag.
@@ -131,11 +148,12 @@ pub(super) fn utimensat(cx: &Context, args: &Args) -> Result<usize, SyscallError
         return Ok(0);
     }
     let flags = at_flags(args.uint(3), AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
-    let path = if args.addr(1) == 0 { None } else { Some(args.path(1)?) };
+    let mut buffer = PathBuffer::new();
+    let path = if args.addr(1) == 0 { None } else { Some(args.path(1, &mut buffer)?) };
     if path.is_none() && args.fd(0) == AT_FDCWD {
         return Err(Errno::EFAULT);
     }
-    set_times_at(cx, args.fd(0), path.as_deref(), flags, accessed, modified)
+    set_times_at(cx, args.fd(0), path, flags, accessed, modified)
 }
 
 fn new_time(time: Timespec) -> Result<NewTime, Errno> {
@@ -183,9 +201,10 @@ fn set_times_at(
 /// truncate(2). Errors: `EINVAL`: a negative length; `EISDIR`, `EACCES`, `ETXTBSY`, `EFBIG` and those of the walk.
 pub(super) fn truncate(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let size = u64::try_from(args.i64(1)).map_err(|_| Errno::EINVAL)?;
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let acting = Acting::of(cx);
-    let place = acting.caller().resolve(Start::WORKING.base(), &path, true)?;
+    let place = acting.caller().resolve(Start::WORKING.base(), path, true)?;
     acting.caller().truncate(&place, size)?;
     Ok(0)
 }
@@ -343,8 +362,9 @@ pub(super) fn fremovexattr(cx: &Context, args: &Args) -> Result<usize, SyscallEr
 }
 
 fn named(cx: &Context, args: &Args, follow: bool) -> Result<Path, Errno> {
-    let path = args.path(0)?;
-    Acting::of(cx).caller().resolve(Start::WORKING.base(), &path, follow)
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
+    Acting::of(cx).caller().resolve(Start::WORKING.base(), path, follow)
 }
 
 fn attribute_name(args: &Args) -> Result<alloc::vec::Vec<u8>, Errno> {

@@ -2,23 +2,27 @@
 
 use core::ops::ControlFlow;
 
+use hal::user::UserSlice;
 use linux_abi::cap::CAP_SYS_CHROOT;
 use linux_abi::dirent::{self, Entry};
 use linux_abi::errno::Errno;
 
 use super::place::{Acting, Start};
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::access::{self, MAY_EXECUTE};
 use crate::fs::vfs::{DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Path};
-use crate::memory::fallible;
 
-/// Bytes of entries gathered before they are copied out.
-const CHUNK: usize = 32 * 1024;
+/// Bytes of entries gathered before they are copied out; the longest has room.
+const CHUNK: usize = 1024;
+
+/// Writes one entry as the program reads it, to the start of a buffer; its length, or `None` if it has no room.
+type WriteRecord = fn(&mut [u8], &Entry<'_>) -> Option<usize>;
 
 /// getdents64(2).
 ///
 /// # Errors
-/// `EBADF`, `ENOTDIR`; `EINVAL`: not even one entry fits; `ENOENT`: the directory has been removed; `EFAULT`.
+/// `EBADF`, `ENOTDIR`; `EINVAL`: not even one entry fits; `ENOENT`: the directory has been removed; `EFAULT`. What was
+/// read before an error wins over it.
 pub(super) fn getdents64(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     read_entries(cx, args, dirent::write64)
 }
@@ -28,55 +32,69 @@ pub(super) fn getdents(cx: &Context, args: &Args) -> Result<usize, SyscallError>
     read_entries(cx, args, dirent::write)
 }
 
-fn read_entries(
-    cx: &Context,
-    args: &Args,
-    write: fn(&mut [u8], &Entry<'_>) -> Option<usize>,
-) -> Result<usize, SyscallError> {
+fn read_entries(cx: &Context, args: &Args, write: WriteRecord) -> Result<usize, SyscallError> {
     let open = cx.files().get(args.fd(0))?;
-    let (out, len) = (args.addr(1), args.uint(2) as usize);
-    let directory = open.directory()?.clone();
-    if directory.is_removed() {
+    let mut out = UserSlice::new(args.addr(1), args.uint(2) as usize);
+    if open.directory()?.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut buffer: alloc::vec::Vec<u8> = fallible::zeroed(len.min(CHUNK))?;
-    let (mut used, mut is_full) = (0, false);
     let place = open.place();
     open.with_position(|position| {
-        let start = *position;
-        let mut put = |entry: &DirectoryEntry<'_>| {
-            let record = Entry {
-                ino: entry.inode_number,
-                next_offset: entry.next.cast_signed(),
-                file_type: entry.file_type.dirent_type(),
-                name: entry.name,
-            };
-            match write(&mut buffer[used..], &record) {
-                Some(count) => {
-                    used += count;
-                    *position = entry.next;
-                    ControlFlow::Continue(())
-                }
-                None => {
-                    is_full = true;
-                    ControlFlow::Break(())
-                }
+        let mut total = 0;
+        loop {
+            match read_chunk(&place, position, &mut out, write) {
+                Ok(0) => return Ok(total),
+                Ok(count) => total += count,
+                Err(_) if total > 0 => return Ok(total),
+                Err(error) => return Err(error),
             }
+        }
+    })
+}
+
+/// Copies some entries from `position` on to `out`, moves both and returns how many bytes went; 0 at the end of either.
+fn read_chunk(
+    place: &Path,
+    position: &mut u64,
+    out: &mut UserSlice,
+    write: WriteRecord,
+) -> Result<usize, Errno> {
+    let mut chunk = [0; CHUNK];
+    let room = &mut chunk[..out.len().min(CHUNK)];
+    let (mut used, mut is_full, mut next) = (0, false, *position);
+    report(place, *position, &mut |entry| {
+        let record = Entry {
+            ino: entry.inode_number,
+            next_offset: entry.next.cast_signed(),
+            file_type: entry.file_type.dirent_type(),
+            name: entry.name,
         };
-        report(&place, start, &mut put)
+        match write(&mut room[used..], &record) {
+            Some(count) => {
+                used += count;
+                next = entry.next;
+                ControlFlow::Continue(())
+            }
+            None => {
+                is_full = true;
+                ControlFlow::Break(())
+            }
+        }
     })?;
     if used == 0 && is_full {
         return Err(Errno::EINVAL);
     }
-    hal::user::copy_out(out, &buffer[..used])?;
+    out.write(&room[..used])?;
+    *position = next;
     Ok(used)
 }
 
 /// chdir(2). Errors: `ENOTDIR`, `EACCES` and those of the walk.
 pub(super) fn chdir(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let acting = Acting::of(cx);
-    let place = acting.caller().resolve(Start::WORKING.base(), &path, true)?;
+    let place = acting.caller().resolve(Start::WORKING.base(), path, true)?;
     check_enterable(cx, &place)?;
     cx.fs().set_working_directory(place);
     Ok(0)
@@ -92,9 +110,10 @@ pub(super) fn fchdir(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 
 /// chroot(2). Errors: `EPERM`: no `CAP_SYS_CHROOT`; those of chdir.
 pub(super) fn chroot(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let acting = Acting::of(cx);
-    let place = acting.caller().resolve(Start::WORKING.base(), &path, true)?;
+    let place = acting.caller().resolve(Start::WORKING.base(), path, true)?;
     check_enterable(cx, &place)?;
     cx.credentials().require(CAP_SYS_CHROOT)?;
     cx.fs().set_root(place);
@@ -115,27 +134,28 @@ fn check_enterable(cx: &Context, place: &Path) -> Result<(), Errno> {
 pub(super) fn getcwd(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (out, size) = (args.addr(0), args.size(1));
     let (root, working) = cx.fs().root_and_working_directory();
-    let path = working.text_from(&root)?;
-    if path.is_removed {
+    if working.dentry.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut text = if path.is_reachable { alloc::vec::Vec::new() } else { b"(unreachable)".to_vec() };
-    text.extend_from_slice(&path.text);
-    text.push(0);
+    let mut path = working.text_from(&root, b"\0")?;
+    if !path.is_reachable {
+        path.text.push_front(b"(unreachable)");
+    }
+    let text = path.text.as_bytes();
     if text.len() > size {
         return Err(Errno::ERANGE);
     }
-    hal::user::copy_out(out, &text)?;
+    hal::user::copy_out(out, text)?;
     Ok(text.len())
 }
 
 /// Reports the entries of a directory from position `from` on: `.` and `..`, then those of the file system.
 fn report(place: &Path, from: u64, put: &mut DirectorySink<'_>) -> Result<(), Errno> {
-    let dots: [(&[u8], u64); 2] = [(b".", number_of(place)), (b"..", number_of(&parent_of(place)))];
-    for (position, (name, inode_number)) in (0..).zip(dots) {
-        if position < from {
-            continue;
-        }
+    for position in from..FIRST_ENTRY {
+        let (name, inode_number): (&[u8], _) = match position {
+            0 => (b".", number_of(place)),
+            _ => (b"..", number_of(&parent_of(place))),
+        };
         let entry = DirectoryEntry { name, inode_number, file_type: FileType::Directory, next: position + 1 };
         if put(&entry).is_break() {
             return Ok(());

@@ -88,7 +88,7 @@ mod uname;
 mod vhangup;
 mod wait;
 
-pub use args::Args;
+pub use args::{Args, PathBuffer};
 pub use context::Context;
 pub use dispatch::{
     FullHandler, SyscallError, SyscallHandler, TABLE_SLOTS, dispatch, dispatch_full, init,

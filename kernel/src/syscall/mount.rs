@@ -8,7 +8,7 @@ use linux_abi::mount::{MS_MGC_MSK, MS_MGC_VAL, MountFlags, UmountFlags};
 
 use super::args::copy_path;
 use super::place::{Acting, Start};
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::{Mount, MountOptions, MountRequest, Path, SuperBlock, find_type, mount as mounts};
 use crate::memory::reserve;
 
@@ -39,10 +39,11 @@ pub(super) fn mount(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let flags = MountFlags::from_bits_truncate(bits);
     let type_name = optional_string(args.addr(2))?;
     let source = optional_string(args.addr(0))?;
-    let target = args.path(1)?;
+    let mut buffer = PathBuffer::new();
+    let target = args.path(1, &mut buffer)?;
     let options = options_text(args.addr(4))?;
     let acting = Acting::of(cx);
-    let place = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), &target, true)?);
+    let place = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), target, true)?);
     cx.credentials().require(CAP_SYS_ADMIN)?;
     reserve::check(MOUNT_COST)?;
 
@@ -115,10 +116,11 @@ fn propagation(place: &Path, flags: MountFlags) -> Result<usize, Errno> {
 pub(super) fn umount2(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let flags = UmountFlags::from_bits(args.uint(1)).ok_or(Errno::EINVAL)?;
     cx.credentials().require(CAP_SYS_ADMIN)?;
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let acting = Acting::of(cx);
     let follow = !flags.contains(UmountFlags::UMOUNT_NOFOLLOW);
-    let place = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), &path, follow)?);
+    let place = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), path, follow)?);
     if !is_mount_root(&place) || flags.contains(UmountFlags::MNT_EXPIRE) {
         return Err(Errno::EINVAL);
     }
@@ -139,10 +141,11 @@ pub(super) fn umount2(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
 /// the two are one.
 pub(super) fn pivot_root(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     cx.credentials().require(CAP_SYS_ADMIN)?;
-    let (new_root, put_old) = (args.path(0)?, args.path(1)?);
+    let (mut buffer, mut other) = (PathBuffer::new(), PathBuffer::new());
+    let (new_root, put_old) = (args.path(0, &mut buffer)?, args.path(1, &mut other)?);
     let acting = Acting::of(cx);
-    let new = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), &new_root, true)?);
-    let old_place = acting.caller().resolve(Start::WORKING.base(), &put_old, true)?;
+    let new = mounts::topmost(acting.caller().resolve(Start::WORKING.base(), new_root, true)?);
+    let old_place = acting.caller().resolve(Start::WORKING.base(), put_old, true)?;
     let root = cx.fs().root();
     if alloc::sync::Arc::ptr_eq(&new.mount, &root.mount) {
         return Err(Errno::EBUSY);

@@ -9,26 +9,29 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::args::check_zeroed_tail;
 use super::place::{Acting, Start};
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::OpenParameters;
 
 /// open(2). Errors: those of [`Caller::open`](crate::fs::vfs::Caller::open), `EMFILE`, `EFAULT`.
 pub(super) fn open(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
-    open_at(cx, AT_FDCWD, &path, lenient(args.uint(1), args.uint(2)))
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
+    open_at(cx, AT_FDCWD, path, lenient(args.uint(1), args.uint(2)))
 }
 
 /// openat(2). Errors as open, and `EBADF`.
 pub(super) fn openat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(1)?;
-    open_at(cx, args.fd(0), &path, lenient(args.uint(2), args.uint(3)))
+    let mut buffer = PathBuffer::new();
+    let path = args.path(1, &mut buffer)?;
+    open_at(cx, args.fd(0), path, lenient(args.uint(2), args.uint(3)))
 }
 
 /// creat(2). Errors as open.
 pub(super) fn creat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
     let flags = (OpenFlags::O_CREAT | OpenFlags::O_WRONLY | OpenFlags::O_TRUNC).bits();
-    open_at(cx, AT_FDCWD, &path, lenient(flags, args.uint(1)))
+    open_at(cx, AT_FDCWD, path, lenient(flags, args.uint(1)))
 }
 
 /// openat2(2): open with flags that are checked, and restrictions of the walk.
@@ -54,8 +57,9 @@ pub(super) fn openat2(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
         return Err(Errno::EINVAL);
     }
     let scope = ResolveFlags::from_bits(how.resolve).ok_or(Errno::EINVAL)?;
-    let path = args.path(1)?;
-    open_at(cx, args.fd(0), &path, OpenParameters { flags, permissions: how.mode as u32, scope })
+    let mut buffer = PathBuffer::new();
+    let path = args.path(1, &mut buffer)?;
+    open_at(cx, args.fd(0), path, OpenParameters { flags, permissions: how.mode as u32, scope })
 }
 
 /// open and openat drop flags nobody knows, as they always have.

@@ -8,21 +8,23 @@ use linux_abi::statfs::Statfs;
 use linux_abi::time::Timespec;
 
 use super::place::{Acting, Start, place_at};
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::{Metadata, Path, access};
 
 /// stat(2). Errors: `EFAULT` and those of the walk.
 pub(super) fn stat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
-    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), &path, true)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
+    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), path, true)?;
     args.user_ptr::<Stat>(1).write(&to_stat(&place.inode().metadata()))?;
     Ok(0)
 }
 
 /// lstat(2): does not follow the last link. Errors as stat.
 pub(super) fn lstat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
-    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), &path, false)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
+    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), path, false)?;
     args.user_ptr::<Stat>(1).write(&to_stat(&place.inode().metadata()))?;
     Ok(0)
 }
@@ -38,7 +40,7 @@ pub(super) fn fstat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 pub(super) fn newfstatat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH;
     let flags = at_flags(args.uint(3), known)?;
-    let metadata = metadata_at(cx, args.fd(0), &args.path(1)?, flags)?.0;
+    let metadata = metadata_at(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, flags)?.0;
     args.user_ptr::<Stat>(2).write(&to_stat(&metadata))?;
     Ok(0)
 }
@@ -57,15 +59,16 @@ pub(super) fn statx(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if args.uint(3) & RESERVED != 0 || flags.contains(both_sync) {
         return Err(Errno::EINVAL);
     }
-    let (metadata, mount) = metadata_at(cx, args.fd(0), &args.path(1)?, flags)?;
+    let (metadata, mount) = metadata_at(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, flags)?;
     args.user_ptr::<Statx>(4).write(&to_statx(&metadata, mount))?;
     Ok(0)
 }
 
 /// statfs(2). Errors: `EFAULT` and those of the walk.
 pub(super) fn statfs(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let path = args.path(0)?;
-    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), &path, true)?;
+    let mut buffer = PathBuffer::new();
+    let path = args.path(0, &mut buffer)?;
+    let place = Acting::of(cx).caller().resolve(Start::WORKING.base(), path, true)?;
     args.user_ptr::<Statfs>(1).write(&to_statfs(&place))?;
     Ok(0)
 }
@@ -79,19 +82,19 @@ pub(super) fn fstatfs(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
 
 /// access(2): with the real ids. Errors: `EACCES`, `EROFS`, `EINVAL` and those of the walk.
 pub(super) fn access(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    check_access(cx, AT_FDCWD, &args.path(0)?, args.uint(1), AtFlags::empty())
+    check_access(cx, AT_FDCWD, args.path(0, &mut PathBuffer::new())?, args.uint(1), AtFlags::empty())
 }
 
 /// faccessat(2). Errors as access, and `EBADF`.
 pub(super) fn faccessat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    check_access(cx, args.fd(0), &args.path(1)?, args.uint(2), AtFlags::empty())
+    check_access(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, args.uint(2), AtFlags::empty())
 }
 
 /// faccessat2(2): faccessat with flags. Errors as faccessat; `EINVAL`: an unknown flag.
 pub(super) fn faccessat2(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let known = AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH;
     let flags = at_flags(args.uint(3), known)?;
-    check_access(cx, args.fd(0), &args.path(1)?, args.uint(2), flags)
+    check_access(cx, args.fd(0), args.path(1, &mut PathBuffer::new())?, args.uint(2), flags)
 }
 
 fn check_access(

@@ -84,9 +84,9 @@ impl Directory {
         self.entries.remove(&position).map(|entry| entry.node)
     }
 
-    /// Returns the first entry at or behind `position`, with its own position.
-    pub(super) fn next(&self, position: u64) -> Option<(u64, &Entry)> {
-        self.entries.range(position..).next().map(|(&position, entry)| (position, entry))
+    /// Returns the entries at or behind `position`, each with its own position.
+    pub(super) fn entries_from(&self, position: u64) -> impl Iterator<Item = (u64, &Entry)> {
+        self.entries.range(position..).map(|(&position, entry)| (position, entry))
     }
 
     /// Takes all entries out.

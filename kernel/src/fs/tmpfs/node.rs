@@ -10,7 +10,7 @@ use hal::sync::{Mutex, SpinLock};
 use linux_abi::errno::Errno;
 use linux_abi::mman::Seals;
 
-use super::directory::Directory;
+use super::directory::{Directory, Entry};
 use super::super_block::Shared;
 use super::xattr::ExtendedAttributes;
 use crate::fs::vfs::anonymous::Attributes;
@@ -202,24 +202,16 @@ impl Inode for Node {
     }
 
     fn read_dir(&self, from: u64, sink: &mut DirectorySink<'_>) -> Result<(), Errno> {
-        let directory = self.directory()?;
-        let mut position = from;
-        loop {
-            // The sink may touch user memory: not under the lock.
-            let (name, node) = {
-                let directory = directory.lock();
-                let Some((found, entry)) = directory.next(position) else { return Ok(()) };
-                position = found + 1;
-                (entry.name.clone(), entry.node.clone())
-            };
+        let directory = self.directory()?.lock();
+        for (position, Entry { name, node }) in directory.entries_from(from) {
             let (inode_number, mode) =
                 node.attributes.with(|metadata| (metadata.inode_number, metadata.mode));
             let file_type = FileType::of_mode(mode).unwrap_or(FileType::Regular);
-            let entry = DirectoryEntry { name: &name, inode_number, file_type, next: position };
-            if sink(&entry).is_break() {
-                return Ok(());
+            if sink(&DirectoryEntry { name, inode_number, file_type, next: position + 1 }).is_break() {
+                break;
             }
         }
+        Ok(())
     }
 
     fn create(&self, name: &[u8], new: &NewNode<'_>) -> Result<Arc<dyn Inode>, Errno> {

@@ -78,7 +78,8 @@ pub trait Inode: Any + Send + Sync {
 
     /// Reports the entries of a directory from position `from` on ([`FIRST_ENTRY`] is the first) until `sink` breaks
     /// or the directory ends; `.` and `..` are not among them. Positions stay valid while entries come and go: an
-    /// entry present all the time is reported exactly once.
+    /// entry present all the time is reported exactly once. The directory may be locked meanwhile: `sink` must not
+    /// sleep, and breaks when it has enough for once.
     ///
     /// # Errors
     /// `ENOTDIR` by default.

@@ -474,7 +474,8 @@ impl Mount {
     /// Its place as seen from `root`.
     fn place_below(self: &Arc<Self>, root: &Path) -> Option<Vec<u8>> {
         let here = Path { dentry: self.root.clone(), mount: self.clone() };
-        here.text_from(root).ok().filter(|place| place.is_reachable).map(|place| place.text)
+        let place = here.text_from(root, b"").ok().filter(|place| place.is_reachable)?;
+        Some(place.text.as_bytes().to_vec())
     }
 }
 

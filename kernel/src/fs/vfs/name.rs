@@ -9,24 +9,23 @@ pub type Name = SmallVec<[u8; 24]>;
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const START: u64 = 0xbb67_ae85_84ca_a73b;
 
-/// Hashes `name`, eight bytes at a time.
+/// Hashes `name`, up to eight bytes at a time.
 ///
 /// The hash only spreads names over a table whose buckets are compared byte by byte.
 #[inline]
 pub fn hash_name(name: &[u8]) -> u64 {
     let mut hash = START ^ name.len() as u64;
-    let mut chunks = name.chunks_exact(8);
-    for chunk in &mut chunks {
-        let word = chunk.try_into().map_or(0, u64::from_le_bytes);
-        hash = fold(hash ^ word);
-    }
-    let rest = chunks.remainder();
-    if !rest.is_empty() {
-        let mut word = 0;
-        for &byte in rest {
-            word = word << 8 | u64::from(byte);
+    // The last word overlaps the one before, which the length tells from a name that repeats itself.
+    if let Some(&last) = name.last_chunk::<8>() {
+        let (chunks, _) = name[..name.len() - 1].as_chunks::<8>();
+        for &chunk in chunks {
+            hash = fold(hash ^ u64::from_le_bytes(chunk));
         }
-        hash = fold(hash ^ word);
+        hash = fold(hash ^ u64::from_le_bytes(last));
+    } else if let (Some(&first), Some(&last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        hash ^= u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(last)) << 32;
+    } else if let (Some(&first), Some(&last)) = (name.first(), name.last()) {
+        hash ^= u64::from_le_bytes([first, name[name.len() / 2], last, 0, 0, 0, 0, 0]);
     }
     fold(hash)
 }

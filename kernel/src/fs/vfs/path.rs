@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use linux_abi::errno::Errno;
 use linux_abi::limits::PATH_MAX;
+use smallvec::SmallVec;
 
 use super::dentry::SHAPE;
 use super::{Dentry, Inode, Mount};
@@ -30,12 +31,10 @@ impl Eq for Path {}
 /// A path as text, from some root.
 pub struct PathText {
     /// The names, each with `/` before it; `/` for the root itself.
-    pub text: Vec<u8>,
+    pub text: Backwards,
     /// Whether the root was met: otherwise the place cannot be reached from there, and the text starts at the root of
     /// its mount tree.
     pub is_reachable: bool,
-    /// Whether the last name is no longer in its directory.
-    pub is_removed: bool,
 }
 
 impl Path {
@@ -45,13 +44,13 @@ impl Path {
         self.dentry.inode()
     }
 
-    /// Returns the name of this place as seen from `root`.
+    /// Returns the name of this place as seen from `root`, with `suffix` behind it.
     ///
     /// # Errors
     /// `ENAMETOOLONG`: more than `PATH_MAX` bytes.
-    pub fn text_from(&self, root: &Self) -> Result<PathText, Errno> {
-        let is_removed = self.dentry.is_removed();
-        let mut names = Reversed { bytes: Vec::new() };
+    pub fn text_from(&self, root: &Self, suffix: &[u8]) -> Result<PathText, Errno> {
+        let mut text = Backwards::new();
+        text.push_front(suffix);
         // Nothing moves while the lock is held, so the names are those of one moment.
         let shape = SHAPE.lock();
         let (mut mount, mut dentry) = (self.mount.clone(), self.dentry.clone());
@@ -67,16 +66,23 @@ impl Path {
                 continue;
             }
             let parent = dentry.with_link(|parent, name| {
-                names.push(name)?;
-                Ok::<_, Errno>(parent.cloned())
-            })?;
+                text.push_front(name);
+                text.push_front(b"/");
+                parent.cloned()
+            });
+            if text.len() - suffix.len() > PATH_MAX {
+                return Err(Errno::ENAMETOOLONG);
+            }
             match parent {
                 Some(parent) => dentry = parent,
                 None => break false,
             }
         };
         drop(shape);
-        Ok(PathText { text: names.finish(), is_reachable, is_removed })
+        if text.len() == suffix.len() {
+            text.push_front(b"/");
+        }
+        Ok(PathText { text, is_reachable })
     }
 
     /// Returns the name as `/proc` shows it to a process whose root is `root`: ` (deleted)` behind a name that is
@@ -85,35 +91,52 @@ impl Path {
     /// # Errors
     /// `ENAMETOOLONG`: more than `PATH_MAX` bytes.
     pub fn display(&self, root: &Self) -> Result<Vec<u8>, Errno> {
-        let mut path = self.text_from(root)?;
-        if path.is_removed {
-            path.text.extend_from_slice(b" (deleted)");
-        }
-        Ok(path.text)
+        let suffix: &[u8] = if self.dentry.is_removed() { b" (deleted)" } else { b"" };
+        Ok(self.text_from(root, suffix)?.text.as_bytes().to_vec())
     }
 }
 
-/// Collects the components of a path from the last to the first.
-struct Reversed {
-    bytes: Vec<u8>,
+/// Text that grows at its front.
+pub struct Backwards {
+    /// The text is at the end.
+    bytes: SmallVec<[u8; Self::USUAL]>,
+    start: usize,
 }
 
-impl Reversed {
-    fn push(&mut self, name: &[u8]) -> Result<(), Errno> {
-        if self.bytes.len() + name.len() + 1 > PATH_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        self.bytes.extend(name.iter().rev());
-        self.bytes.push(b'/');
-        Ok(())
+impl Backwards {
+    /// Up to this length a text takes no memory of its own.
+    const USUAL: usize = 256;
+
+    fn new() -> Self {
+        Self { bytes: SmallVec::from_elem(0, Self::USUAL), start: Self::USUAL }
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        if self.bytes.is_empty() {
-            self.bytes.push(b'/');
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Puts `text` before what is there.
+    pub fn push_front(&mut self, text: &[u8]) {
+        if text.len() > self.start {
+            self.grow(text.len());
         }
-        self.bytes.reverse();
-        self.bytes
+        let end = self.start;
+        self.start -= text.len();
+        self.bytes[self.start..end].copy_from_slice(text);
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let len = self.len();
+        let mut larger = SmallVec::from_elem(0, 2 * self.bytes.len() + more);
+        let start = larger.len() - len;
+        larger[start..].copy_from_slice(self.as_bytes());
+        (self.bytes, self.start) = (larger, start);
     }
 }
 
@@ -122,21 +145,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn components_come_out_in_order() {
-        let mut names = Reversed { bytes: Vec::new() };
-        names.push(b"file.txt").unwrap();
-        names.push(b"usr").unwrap();
-        assert_eq!(names.finish(), b"/usr/file.txt");
-        assert_eq!(Reversed { bytes: Vec::new() }.finish(), b"/");
-    }
-
-    #[test]
-    fn a_path_longer_than_a_page_is_refused() {
-        let mut names = Reversed { bytes: Vec::new() };
-        let long = [b'x'; 255];
-        for _ in 0..16 {
-            names.push(&long).unwrap();
+    fn text_grows_at_its_front() {
+        let mut text = Backwards::new();
+        assert_eq!(text.as_bytes(), b"");
+        let mut expected = Vec::new();
+        for n in 0..700 {
+            let piece = alloc::format!("/{n}");
+            text.push_front(piece.as_bytes());
+            expected.splice(0..0, piece.bytes());
+            assert_eq!(text.as_bytes(), expected);
         }
-        assert_eq!(names.push(b"y"), Err(Errno::ENAMETOOLONG));
     }
 }
