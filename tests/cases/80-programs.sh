@@ -343,3 +343,11 @@ p procfs counters
 
 #case procfs_children
 p procfs children
+#case pidfd_basics
+p pidfd basics
+
+#case pidfd_descriptors
+p pidfd descriptors
+
+#case pidfd_clones
+p pidfd clones

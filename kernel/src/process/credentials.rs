@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use linux_abi::cap::{CAP_FULL_SET, CAP_KILL, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_PTRACE};
+use linux_abi::cap::{CAP_FULL_SET, CAP_KILL, CAP_SETGID, CAP_SETPCAP, CAP_SETUID};
 use linux_abi::errno::Errno;
 
 /// A set of capabilities, one bit each.
@@ -152,17 +152,6 @@ impl Credentials {
     pub fn may_kill(&self, target: &Self) -> bool {
         let senders = [self.uid.effective, self.uid.real];
         senders.iter().any(|&id| id == target.uid.saved || id == target.uid.real) || self.has(CAP_KILL)
-    }
-
-    /// Whether a thread with these credentials may look into one with `target`'s (ptrace(2), mode "read").
-    pub fn may_inspect(&self, target: &Self) -> bool {
-        let same_user = target.uid.real == self.uid.fs
-            && target.uid.effective == self.uid.fs
-            && target.uid.saved == self.uid.fs;
-        let same_group = target.gid.real == self.gid.fs
-            && target.gid.effective == self.gid.fs
-            && target.gid.saved == self.gid.fs;
-        (same_user && same_group && target.permitted.is_subset_of(self.permitted)) || self.has(CAP_SYS_PTRACE)
     }
 
     /// setuid(2).

@@ -121,6 +121,7 @@ fn finish_process(process: &Arc<Process>, last: &Thread) {
         let leader = tree.remove_thread(process.pid);
         (leader, tree.finish(process, record))
     };
+    process.exit_event.wake_all();
     drop((leader, gone));
 }
 

@@ -7,10 +7,12 @@ use hal::task::UserRegs;
 use hal::user::UserPtr;
 use linux_abi::cap::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
-use linux_abi::resource::RLIMIT_NPROC;
+use linux_abi::open::OpenFlags;
+use linux_abi::resource::{RLIMIT_NOFILE, RLIMIT_NPROC};
 use linux_abi::sched::CloneFlags;
 
 use super::limits;
+use super::pidfd::PidFd;
 use super::signal::Actions;
 use super::signal::send::signal_from;
 use super::{Pid, Process, UserThread, tree};
@@ -34,6 +36,8 @@ pub struct Request {
     /// Where the child finds its id (`CLONE_CHILD_SETTID`) and where it is cleared at its end
     /// (`CLONE_CHILD_CLEARTID`).
     pub child_tid: usize,
+    /// Where the parent finds a descriptor of the child, with `CLONE_PIDFD`. clone has one place for this and for the id.
+    pub pidfd: usize,
 }
 
 /// Memory a new process may need from the kernel before anything is shared out: stack, tables, records.
@@ -50,14 +54,16 @@ impl Request {
         let sane = needs(CloneFlags::CLONE_SIGHAND, CloneFlags::CLONE_VM)
             && needs(CloneFlags::CLONE_THREAD, CloneFlags::CLONE_SIGHAND)
             && !flags.contains(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
-            && !flags
-                .intersects(CloneFlags::NAMESPACES | CloneFlags::CLONE_PIDFD | CloneFlags::CLONE_INTO_CGROUP);
+            && !flags.intersects(CloneFlags::NAMESPACES | CloneFlags::CLONE_INTO_CGROUP);
+        let describable = !flags.contains(CloneFlags::CLONE_PIDFD)
+            || !flags.intersects(CloneFlags::CLONE_DETACHED | CloneFlags::CLONE_THREAD)
+                && !(flags.contains(CloneFlags::CLONE_PARENT_SETTID) && self.pidfd == self.parent_tid);
         // Sharing handlers or memory without being one process is what only vfork does in practice.
         let shares_memory_only =
             flags.contains(CloneFlags::CLONE_VM) && !flags.contains(CloneFlags::CLONE_THREAD);
         let supported = !shares_memory_only || !flags.contains(CloneFlags::CLONE_SIGHAND);
         let signal_ok = self.exit_signal == 0 || signal_from(self.exit_signal).is_some();
-        if sane && supported && signal_ok { Ok(()) } else { Err(Errno::EINVAL) }
+        if sane && describable && supported && signal_ok { Ok(()) } else { Err(Errno::EINVAL) }
     }
 }
 
@@ -66,6 +72,7 @@ impl Request {
 /// # Errors
 /// - `EINVAL`: as [`Request::validate`].
 /// - `EAGAIN`: `RLIMIT_NPROC`, no id left, or the process is ending.
+/// - `EMFILE`: no descriptor left; `EFAULT`: nowhere to store it (`CLONE_PIDFD`).
 /// - `ENOMEM`: no memory.
 pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result<Pid, Errno> {
     request.validate()?;
@@ -98,13 +105,19 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
     }
     let space = process.address_space();
     thread.task.set_space(Some(space.space()));
-    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
-        UserPtr::<i32>::new(request.parent_tid).write(&tid)?;
-    }
     if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
         // Linux lets the child write it and ignores a fault; the child's memory is a copy, so write it there.
         let _ = space.write_remote(request.child_tid, &tid.to_ne_bytes());
     }
+
+    let files = cx.files();
+    let pidfd = if flags.contains(CloneFlags::CLONE_PIDFD) {
+        let reserved = files.reserve::<1>(true, cx.process().limit(RLIMIT_NOFILE))?;
+        UserPtr::<[i32; 1]>::new(request.pidfd).write(&reserved.numbers())?;
+        Some((reserved, PidFd::open(process.clone(), OpenFlags::empty())?))
+    } else {
+        None
+    };
 
     process.add_thread(thread.clone())?;
     let waits = flags.contains(CloneFlags::CLONE_VFORK);
@@ -122,6 +135,13 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
             tree.insert_process(process.clone(), Some(&parent));
         }
         tree.insert_thread(tid, thread.clone());
+    }
+    if let Some((reserved, file)) = pidfd {
+        reserved.install([file]);
+    }
+    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
+        // The child exists: a bad address does not undo that.
+        let _ = UserPtr::<i32>::new(request.parent_tid).write(&tid);
     }
     SCHEDULER.start(thread);
     if waits {

@@ -133,6 +133,8 @@ pub struct Process {
     pub signals: SpinLock<SharedSignals>,
     /// Woken when a signal became pending for the process or one of its threads.
     pub signal_event: WaitQueue,
+    /// Woken when every thread has ended.
+    pub(super) exit_event: WaitQueue,
     /// Woken when a child changed state.
     pub child_event: WaitQueue,
     /// Woken when the process may go on after a stop, and when threads are to end.
@@ -200,6 +202,7 @@ impl Process {
             session_id: AtomicI32::new(0),
             signals: SpinLock::new(lock_order::PROCESS_SIGNALS, signals),
             signal_event: WaitQueue::new(),
+            exit_event: WaitQueue::new(),
             child_event: WaitQueue::new(),
             job_event: WaitQueue::new(),
             thread_event: WaitQueue::new(),

@@ -16,6 +16,8 @@ pub enum Which {
     Any,
     /// The child with this id.
     Process(Pid),
+    /// The child with this id that was started at this time (nanoseconds since boot), not a later one of the same id.
+    Started(Pid, u64),
     /// Any child in this process group.
     Group(Pid),
 }
@@ -124,6 +126,7 @@ fn matches(child: &Process, which: Which, clones: CloneFilter) -> bool {
         && match which {
             Which::Any => true,
             Which::Process(pid) => child.pid == pid,
+            Which::Started(pid, at_ns) => child.pid == pid && child.start_ns == at_ns,
             Which::Group(group) => child.group_id() == group,
         }
 }

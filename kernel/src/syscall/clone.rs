@@ -12,7 +12,7 @@ use crate::process::fork::{Request, clone_current};
 const SIGCHLD: i32 = Signal::SIGCHLD.number() as i32;
 
 fn plain(flags: CloneFlags) -> Request {
-    Request { flags, exit_signal: SIGCHLD, stack: 0, tls: 0, parent_tid: 0, child_tid: 0 }
+    Request { flags, exit_signal: SIGCHLD, stack: 0, tls: 0, parent_tid: 0, child_tid: 0, pidfd: 0 }
 }
 
 /// fork(2): makes a child that is a copy of the caller.
@@ -42,6 +42,7 @@ pub(super) fn clone(cx: &Context, args: &Args, regs: &mut UserRegs) -> Result<us
         exit_signal: (word & CSIGNAL) as i32,
         stack: args.addr(1),
         parent_tid: args.addr(2),
+        pidfd: args.addr(2),
         child_tid: args.addr(3),
         tls: args.addr(4),
     };
@@ -69,6 +70,9 @@ pub(super) fn clone3(cx: &Context, args: &Args, regs: &mut UserRegs) -> Result<u
     super::args::check_zeroed_tail(args.addr(0), known, size)?;
 
     let flags = CloneFlags::from_bits(given.flags).ok_or(Errno::EINVAL)?;
+    if flags.contains(CloneFlags::CLONE_DETACHED) {
+        return Err(Errno::EINVAL);
+    }
     if (given.stack == 0) != (given.stack_size == 0) || given.exit_signal > 64 {
         return Err(Errno::EINVAL);
     }
@@ -83,6 +87,7 @@ pub(super) fn clone3(cx: &Context, args: &Args, regs: &mut UserRegs) -> Result<u
         exit_signal: given.exit_signal as i32,
         stack: given.stack.checked_add(given.stack_size).ok_or(Errno::EINVAL)? as usize,
         parent_tid: given.parent_tid as usize,
+        pidfd: given.pidfd as usize,
         child_tid: given.child_tid as usize,
         tls: given.tls as usize,
     };

@@ -17,6 +17,7 @@ use linux_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 use super::{Args, Context, Restart, SyscallError};
 use crate::ipc::futex::{self, Key, Word, pi};
 use crate::memory::fallible;
+use crate::process::inspect::{Identity, may_inspect};
 use crate::process::tree;
 use crate::time::clock::Clock;
 
@@ -229,7 +230,7 @@ pub(super) fn get_robust_list(cx: &Context, args: &Args) -> Result<usize, Syscal
     } else {
         let thread = tree::find_thread(tid).ok_or(Errno::ESRCH)?;
         let user = thread.user.as_ref().ok_or(Errno::ESRCH)?;
-        if user.process.pid != cx.process().pid && !cx.credentials().may_inspect(&user.credentials()) {
+        if !may_inspect(cx.user(), &user.process, Identity::Real) {
             return Err(Errno::EPERM);
         }
         user.robust_list.load(Relaxed)

@@ -119,7 +119,7 @@ pub(super) fn rt_tgsigqueueinfo(cx: &Context, args: &Args) -> Result<usize, Sysc
 }
 
 /// Signal 0 asks whether the target exists and may be signalled.
-fn signal_argument(number: i32) -> Result<Option<Signal>, Errno> {
+pub(super) fn signal_argument(number: i32) -> Result<Option<Signal>, Errno> {
     match number {
         0 => Ok(None),
         number => signal_from(number).map(Some).ok_or(Errno::EINVAL),

@@ -59,6 +59,7 @@ mod munmap;
 mod names;
 mod nanosleep;
 mod open;
+mod pidfd;
 mod pipe;
 mod place;
 mod poll;

@@ -8,6 +8,7 @@ use linux_abi::uio::Iovec;
 
 use super::{Args, Context, SyscallError};
 use crate::memory::address_space::{AddressSpace, RemoteMode};
+use crate::process::inspect::{Identity, may_inspect};
 use crate::process::tree;
 use crate::uio::{Iovecs, Sink, Source, copy_iovecs, in_pieces};
 
@@ -73,7 +74,7 @@ fn decode(cx: &Context, args: &Args) -> Result<(Iovecs, Iovecs, Arc<AddressSpace
     let remote = copy_iovecs(args.addr(3), args.size(4))?;
     let thread = tree::find_thread(args.int(0)).ok_or(Errno::ESRCH)?;
     let user = thread.user.as_ref().ok_or(Errno::ESRCH)?;
-    if !Arc::ptr_eq(&user.process, cx.process()) && !cx.credentials().may_inspect(&user.credentials()) {
+    if !may_inspect(cx.user(), &user.process, Identity::Real) {
         return Err(Errno::EPERM);
     }
     let space = user.process.try_address_space().ok_or(Errno::ESRCH)?;

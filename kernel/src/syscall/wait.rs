@@ -5,10 +5,10 @@ use linux_abi::errno::Errno;
 use linux_abi::resource::Rusage;
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::Signal;
-use linux_abi::wait::{P_ALL, P_PGID, P_PID, WaitOptions};
+use linux_abi::wait::{P_ALL, P_PGID, P_PID, P_PIDFD, WaitOptions};
 
 use super::getrusage::to_rusage;
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, SyscallError, pidfd};
 use crate::process::signal::send::code_and_status;
 use crate::process::wait::{CloneFilter, News, Options, Which, wait_for_child};
 use crate::uio::check_user_range;
@@ -55,7 +55,8 @@ pub(super) fn wait4(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 /// waitid(2): the same with finer choice and a `siginfo_t`.
 ///
 /// # Errors
-/// As wait4; `EINVAL` also for an unknown id type or no kind of news asked for.
+/// As wait4; `EINVAL` also for an unknown id type or no kind of news asked for. With `P_PIDFD`, `EBADF`: the descriptor is
+/// none of a process; `EAGAIN`: it is not to be waited for, and there is no news.
 pub(super) fn waitid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (kind, id, info_out, flags) =
         (args.int(0), args.int(1), args.user_ptr::<SigInfo>(2), wait_options(args.uint(3))?);
@@ -64,7 +65,14 @@ pub(super) fn waitid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if !flags.intersects(news) {
         return Err(Errno::EINVAL);
     }
+    let mut is_nonblocking = false;
     let which = match kind {
+        P_PIDFD if id >= 0 => {
+            let file = cx.files().get(id)?;
+            is_nonblocking = file.is_nonblocking();
+            let process = pidfd::of(&file)?.process().map_err(|_| Errno::ECHILD)?;
+            Which::Started(process.pid, process.start_ns)
+        }
         P_ALL => Which::Any,
         P_PID if id > 0 => Which::Process(id),
         P_PGID if id > 0 => Which::Group(id),
@@ -76,11 +84,14 @@ pub(super) fn waitid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
         stopped: flags.contains(WaitOptions::WSTOPPED),
         continued: flags.contains(WaitOptions::WCONTINUED),
         keep: flags.contains(WaitOptions::WNOWAIT),
-        poll: flags.contains(WaitOptions::WNOHANG),
+        poll: flags.contains(WaitOptions::WNOHANG) || is_nonblocking,
         clones: clone_filter(flags),
     };
 
-    let outcome = wait_for_child(cx.process(), which, options);
+    let mut outcome = wait_for_child(cx.process(), which, options);
+    if is_nonblocking && !flags.contains(WaitOptions::WNOHANG) && matches!(outcome, Ok(None)) {
+        outcome = Err(Errno::EAGAIN);
+    }
 
     let news = outcome.ok().flatten();
     if let Some(news) = &news

@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering::Relaxed;
 
-use linux_abi::cap::{CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_PTRACE, CAP_SYS_RESOURCE};
+use linux_abi::cap::{CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_NICE;
 
@@ -22,6 +22,7 @@ use crate::fs::vfs::{
     Path,
 };
 use crate::memory::address_space::AddressSpace;
+use crate::process::inspect::{Identity, may_inspect};
 use crate::process::login::NOBODY;
 use crate::process::{Pid, Process, autogroup, tree};
 use crate::scheduler;
@@ -123,14 +124,7 @@ impl Subject {
     pub(super) fn check_inspect(&self) -> Result<(), Errno> {
         let current = scheduler::current();
         let Some(user) = current.user.as_ref() else { return Ok(()) };
-        if user.process.pid == self.process.pid {
-            return Ok(());
-        }
-        let target = self.process.credentials().ok_or(Errno::ESRCH)?;
-        let caller = user.credentials();
-        let is_dumpable = self.process.is_dumpable.load(Relaxed);
-        let may = caller.may_inspect(&target) && (is_dumpable || caller.has(CAP_SYS_PTRACE));
-        if may { Ok(()) } else { Err(Errno::EACCES) }
+        if may_inspect(user, &self.process, Identity::FileSystem) { Ok(()) } else { Err(Errno::EACCES) }
     }
 }
 

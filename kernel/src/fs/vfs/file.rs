@@ -216,6 +216,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Returns the file as a process, for `pidfd_send_signal` and its like.
+    fn as_pidfd(&self) -> Option<&crate::process::pidfd::PidFd> {
+        None
+    }
+
     /// Returns the file as an epoll instance.
     fn as_epoll(&self) -> Option<&crate::fs::epoll::Epoll> {
         None
