@@ -95,9 +95,25 @@ pub struct AnonymousInode {
 }
 
 impl AnonymousInode {
-    /// Makes an inode that `/proc/<pid>/fd` shows as `anon_inode:[kind]`. Like Linux's, it has no file type and
-    /// permissions 0600.
-    pub fn new(kind: &'static str) -> Arc<Self> {
+    /// Returns the inode of all files of this kind, which `/proc/<pid>/fd` shows as `anon_inode:[kind]`. Like Linux's, it
+    /// has no file type and permissions 0600.
+    pub fn of(kind: &'static str) -> Arc<Self> {
+        hal::machine_static! {
+            static KINDS: SpinLock<Vec<Arc<AnonymousInode>>> = SpinLock::new(lock_order::LEAF, Vec::new());
+        }
+        let find = |known: &[Arc<Self>]| known.iter().find(|inode| inode.kind == kind).cloned();
+        if let Some(inode) = find(&KINDS.lock()) {
+            return inode;
+        }
+        let fresh = Self::new(kind);
+        let mut known = KINDS.lock();
+        find(&known).unwrap_or_else(|| {
+            known.push(fresh.clone());
+            fresh
+        })
+    }
+
+    fn new(kind: &'static str) -> Arc<Self> {
         let metadata = Metadata::new(device(), new_inode_number(), Mode(0o600), clock::now());
         Arc::new(Self { kind, attributes: Attributes::new(metadata), state: InodeState::new() })
     }
