@@ -55,17 +55,19 @@ pub(super) fn rt_sigprocmask(cx: &Context, args: &Args) -> Result<usize, Syscall
     if args.size(3) != SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let old = cx.user().blocked();
-    if !set_in.is_null() {
+    let old = if set_in.is_null() {
+        cx.user().blocked()
+    } else {
         let set = set_in.read()?;
-        let new = match how {
-            SIG_BLOCK => old.union(set),
-            SIG_UNBLOCK => old.difference(set),
-            SIG_SETMASK => set,
+        // What stays of the old mask, and what is added.
+        let (kept, added) = match how {
+            SIG_BLOCK => (SigSet(!0), set),
+            SIG_UNBLOCK => (SigSet(!set.0), SigSet::EMPTY),
+            SIG_SETMASK => (SigSet::EMPTY, set),
             _ => return Err(Errno::EINVAL),
         };
-        set_blocked(cx, new);
-    }
+        delivery::change_blocked(cx.thread(), cx.user(), |old| old.intersection(kept).union(added))
+    };
     if !old_out.is_null() {
         old_out.write(&old)?;
     }
@@ -162,8 +164,7 @@ fn wait_for_wanted(
 
 /// Replaces the thread's mask and looks again at what is pending.
 pub(super) fn set_blocked(cx: &Context, blocked: SigSet) {
-    cx.user().signals.lock().blocked = blocked.difference(SigSet::UNBLOCKABLE);
-    delivery::recompute_work(cx.thread(), cx.user());
+    delivery::change_blocked(cx.thread(), cx.user(), |_| blocked);
 }
 
 /// Puts a mask in force until the call is over and a handler, if one is due, has been set up under it; used by

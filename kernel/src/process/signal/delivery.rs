@@ -59,16 +59,24 @@ pub fn deliver(thread: &Arc<Thread>, regs: &mut UserRegs) {
     }
 }
 
-/// Raises or lowers `Work::SIGNAL` to match what is pending; called whenever the mask changes.
+/// Raises or lowers `Work::SIGNAL` to match what is pending.
 pub fn recompute_work(thread: &Thread, user: &UserThread) {
+    change_blocked(thread, user, |blocked| blocked);
+}
+
+/// Replaces the mask of `thread` by what `change` makes of it, and returns the old one.
+pub fn change_blocked(thread: &Thread, user: &UserThread, change: impl FnOnce(SigSet) -> SigSet) -> SigSet {
     let shared = user.process.signals.lock();
-    let own = user.signals.lock();
+    let mut own = user.signals.lock();
+    let old = own.blocked;
+    own.blocked = change(old).difference(SigSet::UNBLOCKABLE);
     let ready = shared.pending.set().union(own.pending.set()).difference(own.blocked);
     if !ready.is_empty() || shared.group_exit.is_some() || shared.stopped_by.is_some() {
         thread.task.raise(Work::SIGNAL);
     } else {
         thread.task.lower(Work::SIGNAL);
     }
+    old
 }
 
 fn next_signal(thread: &Thread, user: &UserThread) -> Next {
