@@ -105,7 +105,24 @@ impl<'a> UserCursor<'a> {
 
     /// Performs `step` on one piece after the other until `len` bytes or all pieces are done. `step` gets a piece and
     /// the range of the `len` bytes that fits into it.
+    #[inline]
     fn advance(
+        &mut self,
+        len: usize,
+        mut step: impl FnMut(&mut UserSlice, Range<usize>) -> Result<usize, Fault>,
+    ) -> Result<usize, Errno> {
+        if len > self.piece.len() {
+            return self.advance_by_pieces(len, step);
+        }
+        match step(&mut self.piece, 0..len) {
+            Ok(moved) => Ok(moved),
+            Err(fault) if fault.copied != 0 => Ok(fault.copied),
+            Err(_) => Err(Errno::EFAULT),
+        }
+    }
+
+    #[inline(never)]
+    fn advance_by_pieces(
         &mut self,
         len: usize,
         mut step: impl FnMut(&mut UserSlice, Range<usize>) -> Result<usize, Fault>,

@@ -25,20 +25,21 @@ pub(super) struct Full;
 /// Fills `sink` with zeroes; a signal ends it early.
 fn read_zeroes(sink: &mut Sink<'_>) -> Result<usize, Errno> {
     let mut done = 0;
-    while !sink.is_full() {
-        let wanted = sink.remaining().min(CHUNK);
-        match sink.put_zeros(wanted) {
-            Ok(stored) => done += stored,
+    loop {
+        match sink.put_zeros(sink.remaining().min(CHUNK)) {
+            Ok(stored) => {
+                done += stored;
+                if stored < CHUNK {
+                    return Ok(done);
+                }
+            }
             Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
         }
-        if done >= CHUNK && !sink.is_full() {
-            scheduler::cond_resched();
-            if scheduler::current().has_pending_signal() {
-                break;
-            }
+        scheduler::cond_resched();
+        if scheduler::current().has_pending_signal() {
+            return Ok(done);
         }
     }
-    Ok(done)
 }
 
 impl File for Null {
