@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use hal::sync::SpinLock;
+use linux_abi::errno::Errno;
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SS_DISABLE, SigSet, Signal, StackT};
 
@@ -11,7 +12,7 @@ use super::Process;
 use super::credentials::Credentials;
 use super::rseq::RestartableSequences;
 use super::signal::PendingSignals;
-use crate::fs::vfs::{FileTable, FsContext};
+use crate::fs::vfs::{FileTable, FsContext, OpenFile};
 use crate::lock_order;
 use crate::syscall::Restart;
 
@@ -114,6 +115,15 @@ impl UserThread {
     /// The descriptor table.
     pub fn files(&self) -> Arc<FileTable> {
         self.files.lock().clone()
+    }
+
+    /// The open file behind a descriptor; see [`FileTable::get`].
+    ///
+    /// # Errors
+    /// `EBADF`.
+    #[inline]
+    pub fn open_file(&self, fd: i32) -> Result<Arc<OpenFile>, Errno> {
+        self.files.lock().get(fd)
     }
 
     /// Replaces the descriptor table (unshare, exec of a shared one, exit).

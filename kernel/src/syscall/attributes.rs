@@ -18,7 +18,7 @@ pub(super) fn chmod(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 
 /// fchmod(2). Errors: `EBADF`, `EPERM`, `EROFS`.
 pub(super) fn fchmod(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     Acting::of(cx).caller().change_mode(&open.place(), args.uint(1) & 0o7777)?;
     Ok(0)
 }
@@ -74,7 +74,7 @@ pub(super) fn lchown(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 
 /// fchown(2). Errors: `EBADF`, `EPERM`, `EROFS`.
 pub(super) fn fchown(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     Acting::of(cx).caller().change_owner(&open.place(), id(args.uint(1)), id(args.uint(2)))?;
     Ok(0)
 }
@@ -192,7 +192,7 @@ fn set_times_at(
     let caller = acting.caller();
     let place = match path {
         Some(path) => place_at(cx, &caller, dir, path, flags, !flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW))?,
-        None => cx.files().get(dir)?.place(),
+        None => cx.open_file(dir)?.place(),
     };
     caller.change_times(&place, accessed, modified)?;
     Ok(0)
@@ -212,7 +212,7 @@ pub(super) fn truncate(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 /// ftruncate(2). Errors: `EBADF`, `EINVAL`: negative, not writable or no regular file; `EFBIG`.
 pub(super) fn ftruncate(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let size = u64::try_from(args.i64(1)).map_err(|_| Errno::EINVAL)?;
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     if !open.is_writable() || !open.metadata().mode.is_regular() {
         return Err(Errno::EINVAL);
     }
@@ -224,7 +224,7 @@ pub(super) fn ftruncate(cx: &Context, args: &Args) -> Result<usize, SyscallError
 /// fallocate(2). Errors: `EBADF`, `EINVAL`, `ENODEV`, `ESPIPE`, `EOPNOTSUPP`, `EFBIG`, `ENOSPC`.
 pub(super) fn fallocate(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (mode, offset, len) = (args.uint(1), args.i64(2), args.i64(3));
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     if offset < 0 || len <= 0 {
         return Err(Errno::EINVAL);
     }
@@ -247,7 +247,7 @@ pub(super) fn fallocate(cx: &Context, args: &Args) -> Result<usize, SyscallError
 pub(super) fn fadvise64(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     const LAST_ADVICE: u32 = 5;
 
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     if open.metadata().mode.is_fifo() {
         return Err(Errno::ESPIPE);
     }
@@ -259,7 +259,7 @@ pub(super) fn fadvise64(cx: &Context, args: &Args) -> Result<usize, SyscallError
 
 /// readahead(2). Errors: `EBADF`; `EINVAL`: no regular file.
 pub(super) fn readahead(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     if !open.is_readable() {
         return Err(Errno::EBADF);
     }
@@ -277,7 +277,7 @@ pub(super) fn fdatasync(cx: &Context, args: &Args) -> Result<usize, SyscallError
 }
 
 fn sync_file(cx: &Context, fd: i32, data_only: bool) -> Result<usize, SyscallError> {
-    let open = cx.files().get(fd)?;
+    let open = cx.open_file(fd)?;
     let mode = open.metadata().mode;
     if !mode.is_regular() && !mode.is_directory() {
         return Err(Errno::EINVAL);
@@ -296,7 +296,7 @@ pub(super) fn sync(_cx: &Context, _args: &Args) -> Result<usize, SyscallError> {
 
 /// syncfs(2). Errors: `EBADF`, `EIO`.
 pub(super) fn syncfs(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     open.place().mount.super_block().file_system().sync()?;
     Ok(0)
 }
@@ -313,7 +313,7 @@ pub(super) fn lsetxattr(cx: &Context, args: &Args) -> Result<usize, SyscallError
 
 /// fsetxattr(2): of an open file.
 pub(super) fn fsetxattr(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    set_attribute(cx, args, &cx.files().get(args.fd(0))?.place())
+    set_attribute(cx, args, &cx.open_file(args.fd(0))?.place())
 }
 
 /// getxattr(2). Errors: `ENODATA`, `ERANGE`, `EOPNOTSUPP`, `EFAULT`.
@@ -328,7 +328,7 @@ pub(super) fn lgetxattr(cx: &Context, args: &Args) -> Result<usize, SyscallError
 
 /// fgetxattr(2): of an open file.
 pub(super) fn fgetxattr(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    get_attribute(cx, args, &cx.files().get(args.fd(0))?.place())
+    get_attribute(cx, args, &cx.open_file(args.fd(0))?.place())
 }
 
 /// listxattr(2). Errors: `ERANGE`, `EFAULT`.
@@ -343,7 +343,7 @@ pub(super) fn llistxattr(cx: &Context, args: &Args) -> Result<usize, SyscallErro
 
 /// flistxattr(2): of an open file.
 pub(super) fn flistxattr(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    list_attributes(args, &cx.files().get(args.fd(0))?.place())
+    list_attributes(args, &cx.open_file(args.fd(0))?.place())
 }
 
 /// removexattr(2). Errors: `ENODATA`, `EPERM`, `EROFS`.
@@ -358,7 +358,7 @@ pub(super) fn lremovexattr(cx: &Context, args: &Args) -> Result<usize, SyscallEr
 
 /// fremovexattr(2): of an open file.
 pub(super) fn fremovexattr(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    remove_attribute(cx, args, &cx.files().get(args.fd(0))?.place())
+    remove_attribute(cx, args, &cx.open_file(args.fd(0))?.place())
 }
 
 fn named(cx: &Context, args: &Args, follow: bool) -> Result<Path, Errno> {

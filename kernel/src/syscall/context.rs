@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 
 use hal::task::Current;
 
-use crate::fs::vfs::{FileTable, FsContext};
+use super::SyscallError;
+use crate::fs::vfs::{FileTable, FsContext, OpenFile};
 use crate::memory::address_space::AddressSpace;
 use crate::process::credentials::Credentials;
 use crate::process::{Process, UserThread};
@@ -49,6 +50,15 @@ impl Context {
     /// The descriptor table the caller uses.
     pub fn files(&self) -> Arc<FileTable> {
         self.user().files()
+    }
+
+    /// The open file behind a descriptor of the caller, to be used for more than its place.
+    ///
+    /// # Errors
+    /// `EBADF`: not open, or opened with `O_PATH`.
+    #[inline]
+    pub fn open_file(&self, fd: i32) -> Result<Arc<OpenFile>, SyscallError> {
+        self.user().open_file(fd)
     }
 
     /// The caller's root, working directory and umask.

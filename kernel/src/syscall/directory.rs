@@ -10,7 +10,7 @@ use linux_abi::errno::Errno;
 use super::place::{Acting, Start};
 use super::{Args, Context, PathBuffer, SyscallError};
 use crate::fs::vfs::access::{self, MAY_EXECUTE};
-use crate::fs::vfs::{DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Path};
+use crate::fs::vfs::{Backwards, DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Path};
 
 /// Bytes of entries gathered before they are copied out; the longest has room.
 const CHUNK: usize = 1024;
@@ -33,7 +33,7 @@ pub(super) fn getdents(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 }
 
 fn read_entries(cx: &Context, args: &Args, write: WriteRecord) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     let mut out = UserSlice::new(args.addr(1), args.uint(2) as usize);
     if open.directory()?.is_removed() {
         return Err(Errno::ENOENT);
@@ -137,11 +137,11 @@ pub(super) fn getcwd(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if working.dentry.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut path = working.text_from(&root, b"\0")?;
-    if !path.is_reachable {
-        path.text.push_front(b"(unreachable)");
+    let mut text = Backwards::with(b"\0");
+    if !working.spell(&root, &mut text)? {
+        text.push_front(b"(unreachable)");
     }
-    let text = path.text.as_bytes();
+    let text = text.as_bytes();
     if text.len() > size {
         return Err(Errno::ERANGE);
     }

@@ -92,7 +92,7 @@ fn wait(cx: &Context, args: &Args, deadline: Option<u64>) -> Result<usize, Errno
         .ok()
         .filter(|max| (1..=MAX_EVENTS).contains(max))
         .ok_or(Errno::EINVAL)?;
-    let instance: Arc<OpenFile> = cx.files().get(args.fd(0))?;
+    let instance: Arc<OpenFile> = cx.open_file(args.fd(0))?;
     let epoll = instance.file().as_epoll().ok_or(Errno::EINVAL)?;
     let mut events = Events::new();
     epoll.wait(max, deadline, &mut events)?;

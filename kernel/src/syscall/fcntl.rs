@@ -223,7 +223,7 @@ fn set_lock(
 
 /// flock(2). Errors: `EBADF`, `EINVAL`, `EWOULDBLOCK`, `EINTR`.
 pub(super) fn flock(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     let operation = args.uint(1);
     let owner = Arc::as_ptr(&open).addr();
     let locks = open.inode().state().locks();
@@ -239,7 +239,7 @@ pub(super) fn flock(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
 
 /// lseek(2). Errors: `EBADF`, `ESPIPE`, `EINVAL`, `ENXIO`, `EOVERFLOW`.
 pub(super) fn lseek(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let open = cx.files().get(args.fd(0))?;
+    let open = cx.open_file(args.fd(0))?;
     Ok(open.seek(args.i64(1), args.uint(2))? as usize)
 }
 

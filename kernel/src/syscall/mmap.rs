@@ -29,7 +29,7 @@ pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     if offset % hal::PAGE_SIZE as u64 != 0 {
         return Err(Errno::EINVAL);
     }
-    let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.files().get(fd)?) };
+    let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.open_file(fd)?) };
     if flags.contains(MapFlags::MAP_HUGETLB) {
         return Err(if open.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
     }

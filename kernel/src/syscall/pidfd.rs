@@ -42,7 +42,7 @@ pub(super) fn pidfd_send_signal(cx: &Context, args: &Args) -> Result<usize, Sysc
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(args.fd(0))?;
+    let file = cx.open_file(args.fd(0))?;
     let pidfd = of(&file)?;
     let target = pidfd.process();
     let info = if info_in.is_null() {
@@ -80,7 +80,7 @@ pub(super) fn pidfd_getfd(cx: &Context, args: &Args) -> Result<usize, SyscallErr
     if args.uint(2) != 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(args.fd(0))?;
+    let file = cx.open_file(args.fd(0))?;
     let target = of(&file)?.process()?;
     if target.thread_count() == 0 {
         return Err(Errno::ESRCH);

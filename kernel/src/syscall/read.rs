@@ -218,12 +218,12 @@ fn copy(
 }
 
 fn readable(cx: &Context, fd: i32) -> Result<Arc<OpenFile>, Errno> {
-    let file = cx.files().get(fd)?;
+    let file = cx.open_file(fd)?;
     if file.is_readable() { Ok(file) } else { Err(Errno::EBADF) }
 }
 
 fn writable(cx: &Context, fd: i32) -> Result<Arc<OpenFile>, Errno> {
-    let file = cx.files().get(fd)?;
+    let file = cx.open_file(fd)?;
     if file.is_writable() { Ok(file) } else { Err(Errno::EBADF) }
 }
 

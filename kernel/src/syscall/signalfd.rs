@@ -40,7 +40,7 @@ fn set(cx: &Context, args: &Args, flags: OpenFlags) -> Result<usize, SyscallErro
         let fd = cx.files().insert(file, flags.contains(OpenFlags::O_CLOEXEC), limit)?;
         return Ok(fd as usize);
     }
-    let file = cx.files().get(args.fd(0))?;
+    let file = cx.open_file(args.fd(0))?;
     file.file().as_signal_fd().ok_or(Errno::EINVAL)?.set_signals(signals);
     Ok(args.size(0))
 }

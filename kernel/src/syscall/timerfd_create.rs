@@ -52,7 +52,7 @@ pub(super) fn timerfd_settime(cx: &Context, args: &Args) -> Result<usize, Syscal
     };
     let is_absolute = flags & TFD_TIMER_ABSTIME != 0;
     let request = Request { setting, is_absolute, is_cancellable: flags & TFD_TIMER_CANCEL_ON_SET != 0 };
-    let file = cx.files().get(fd)?;
+    let file = cx.open_file(fd)?;
     let old = file.file().as_timer().ok_or(Errno::EINVAL)?.set(&request)?;
     if !old_out.is_null() {
         old_out.write(&to_user(old))?;
@@ -66,7 +66,7 @@ pub(super) fn timerfd_settime(cx: &Context, args: &Args) -> Result<usize, Syscal
 /// `EBADF`: no descriptor. `EINVAL`: no timer. `EFAULT`: not writable.
 pub(super) fn timerfd_gettime(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (fd, out) = (args.fd(0), args.user_ptr::<Itimerspec>(1));
-    let file = cx.files().get(fd)?;
+    let file = cx.open_file(fd)?;
     let setting = file.file().as_timer().ok_or(Errno::EINVAL)?.get();
     out.write(&to_user(setting))?;
     Ok(0)

@@ -68,7 +68,7 @@ pub(super) fn waitid(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let mut is_nonblocking = false;
     let which = match kind {
         P_PIDFD if id >= 0 => {
-            let file = cx.files().get(id)?;
+            let file = cx.open_file(id)?;
             is_nonblocking = file.is_nonblocking();
             let process = pidfd::of(&file)?.process().map_err(|_| Errno::ECHILD)?;
             Which::Started(process.pid, process.start_ns)

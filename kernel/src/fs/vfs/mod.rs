@@ -58,7 +58,7 @@ pub use mount::{Mount, MountOptions};
 pub use names::Removal;
 pub use open::OpenParameters;
 pub use open_file::{OpenFile, SignalOwner};
-pub use path::{Backwards, Path, PathText};
+pub use path::{Backwards, Path};
 pub use state::InodeState;
 pub use types::{
     AttributeChanges, DeviceNumber, FileType, Metadata, NewNode, NodeKind, Ownership, RenameMode,

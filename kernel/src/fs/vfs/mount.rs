@@ -20,7 +20,7 @@ use linux_abi::mount::MountFlags;
 use linux_abi::statfs as st;
 
 use super::text::Text;
-use super::{Dentry, Path, SuperBlock};
+use super::{Backwards, Dentry, Path, SuperBlock};
 use crate::lock_order;
 
 bitflags! {
@@ -474,8 +474,9 @@ impl Mount {
     /// Its place as seen from `root`.
     fn place_below(self: &Arc<Self>, root: &Path) -> Option<Vec<u8>> {
         let here = Path { dentry: self.root.clone(), mount: self.clone() };
-        let place = here.text_from(root, b"").ok().filter(|place| place.is_reachable)?;
-        Some(place.text.as_bytes().to_vec())
+        let mut text = Backwards::with(b"");
+        let is_reachable = here.spell(root, &mut text).ok()?;
+        is_reachable.then(|| text.as_bytes().to_vec())
     }
 }
 

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use linux_abi::errno::Errno;
 use linux_abi::limits::PATH_MAX;
-use smallvec::SmallVec;
 
 use super::dentry::SHAPE;
 use super::{Dentry, Inode, Mount};
@@ -28,15 +27,6 @@ impl PartialEq for Path {
 
 impl Eq for Path {}
 
-/// A path as text, from some root.
-pub struct PathText {
-    /// The names, each with `/` before it; `/` for the root itself.
-    pub text: Backwards,
-    /// Whether the root was met: otherwise the place cannot be reached from there, and the text starts at the root of
-    /// its mount tree.
-    pub is_reachable: bool,
-}
-
 impl Path {
     /// The inode at this place.
     #[inline]
@@ -44,13 +34,14 @@ impl Path {
         self.dentry.inode()
     }
 
-    /// Returns the name of this place as seen from `root`, with `suffix` behind it.
+    /// Puts the name of this place as seen from `root` before `text`: the names, each with `/` before it; `/` for the root
+    /// itself. Answers whether the root was met: otherwise the place cannot be reached from there, and the text starts at
+    /// the root of its mount tree.
     ///
     /// # Errors
     /// `ENAMETOOLONG`: more than `PATH_MAX` bytes.
-    pub fn text_from(&self, root: &Self, suffix: &[u8]) -> Result<PathText, Errno> {
-        let mut text = Backwards::new();
-        text.push_front(suffix);
+    pub fn spell(&self, root: &Self, text: &mut Backwards) -> Result<bool, Errno> {
+        let suffix = text.len();
         // Nothing moves while the lock is held, so the names are those of one moment.
         let shape = SHAPE.lock();
         let (mut mount, mut dentry) = (self.mount.clone(), self.dentry.clone());
@@ -70,7 +61,7 @@ impl Path {
                 text.push_front(b"/");
                 parent.cloned()
             });
-            if text.len() - suffix.len() > PATH_MAX {
+            if text.len() - suffix > PATH_MAX {
                 return Err(Errno::ENAMETOOLONG);
             }
             match parent {
@@ -79,10 +70,10 @@ impl Path {
             }
         };
         drop(shape);
-        if text.len() == suffix.len() {
+        if text.len() == suffix {
             text.push_front(b"/");
         }
-        Ok(PathText { text, is_reachable })
+        Ok(is_reachable)
     }
 
     /// Returns the name as `/proc` shows it to a process whose root is `root`: ` (deleted)` behind a name that is
@@ -92,14 +83,17 @@ impl Path {
     /// `ENAMETOOLONG`: more than `PATH_MAX` bytes.
     pub fn display(&self, root: &Self) -> Result<Vec<u8>, Errno> {
         let suffix: &[u8] = if self.dentry.is_removed() { b" (deleted)" } else { b"" };
-        Ok(self.text_from(root, suffix)?.text.as_bytes().to_vec())
+        let mut text = Backwards::with(suffix);
+        self.spell(root, &mut text)?;
+        Ok(text.as_bytes().to_vec())
     }
 }
 
 /// Text that grows at its front.
 pub struct Backwards {
-    /// The text is at the end.
-    bytes: SmallVec<[u8; Self::USUAL]>,
+    /// The text is at the end of the one in use: the latter once it is not empty.
+    short: [u8; Self::USUAL],
+    long: Vec<u8>,
     start: usize,
 }
 
@@ -107,17 +101,21 @@ impl Backwards {
     /// Up to this length a text takes no memory of its own.
     const USUAL: usize = 256;
 
-    fn new() -> Self {
-        Self { bytes: SmallVec::from_elem(0, Self::USUAL), start: Self::USUAL }
+    /// Starts with `text`.
+    #[inline]
+    pub fn with(text: &[u8]) -> Self {
+        let mut backwards = Self { short: [0; Self::USUAL], long: Vec::new(), start: Self::USUAL };
+        backwards.push_front(text);
+        backwards
     }
 
     /// The text.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        if self.long.is_empty() { &self.short[self.start..] } else { &self.long[self.start..] }
     }
 
     fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.as_bytes().len()
     }
 
     /// Puts `text` before what is there.
@@ -127,16 +125,17 @@ impl Backwards {
         }
         let end = self.start;
         self.start -= text.len();
-        self.bytes[self.start..end].copy_from_slice(text);
+        let bytes = if self.long.is_empty() { &mut self.short[..] } else { &mut self.long };
+        bytes[self.start..end].copy_from_slice(text);
     }
 
     #[cold]
     fn grow(&mut self, more: usize) {
-        let len = self.len();
-        let mut larger = SmallVec::from_elem(0, 2 * self.bytes.len() + more);
-        let start = larger.len() - len;
-        larger[start..].copy_from_slice(self.as_bytes());
-        (self.bytes, self.start) = (larger, start);
+        let text = self.as_bytes();
+        let start = text.len() + more.max(PATH_MAX);
+        let mut larger = alloc::vec![0; start + text.len()];
+        larger[start..].copy_from_slice(text);
+        (self.long, self.start) = (larger, start);
     }
 }
 
@@ -146,10 +145,10 @@ mod tests {
 
     #[test]
     fn text_grows_at_its_front() {
-        let mut text = Backwards::new();
+        let mut text = Backwards::with(b"");
         assert_eq!(text.as_bytes(), b"");
         let mut expected = Vec::new();
-        for n in 0..700 {
+        for n in 0..3000 {
             let piece = alloc::format!("/{n}");
             text.push_front(piece.as_bytes());
             expected.splice(0..0, piece.bytes());

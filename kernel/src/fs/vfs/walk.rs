@@ -183,16 +183,14 @@ impl<'a> Walk<'a> {
         };
         // The text of the last symbolic link and what was left of the path behind it.
         let mut spliced: Vec<u8>;
-        let mut rest = path;
+        let mut rest = skip_slashes(path);
         loop {
-            while let [b'/', tail @ ..] = rest {
-                rest = tail;
-            }
             if rest.is_empty() {
                 return Ok(Walked::Found(self.at));
             }
             let (name, after) = split_component(rest);
-            let is_last = after.iter().all(|&byte| byte == b'/');
+            rest = skip_slashes(after);
+            let is_last = rest.is_empty();
             if !self.at.dentry.is_directory() {
                 return Err(Errno::ENOTDIR);
             }
@@ -205,7 +203,6 @@ impl<'a> Walk<'a> {
                 if name.len() == 2 {
                     self.go_up()?;
                 }
-                rest = after;
                 continue;
             }
             if is_last && goal == Goal::Parent {
@@ -218,26 +215,10 @@ impl<'a> Walk<'a> {
                 return Err(Errno::ENOENT);
             };
             if child.is_symlink() && (follow || !is_last || !after.is_empty()) {
-                match self.follow(&child, is_last)? {
-                    LinkTarget::Text(text) => {
-                        if text.is_empty() {
-                            return Err(Errno::ENOENT);
-                        }
-                        if text[0] == b'/' {
-                            self.go_to_root()?;
-                        }
-                        let mut new = Vec::new();
-                        new.try_reserve_exact(text.len() + after.len()).map_err(|_| Errno::ENOMEM)?;
-                        new.extend_from_slice(&text);
-                        new.extend_from_slice(after);
-                        spliced = new;
-                        rest = &spliced;
-                        continue;
-                    }
-                    LinkTarget::Jump(place) => {
-                        self.check_jump(&place)?;
-                        self.at = place;
-                    }
+                if let Some(path) = self.follow(&child, after, is_last)? {
+                    spliced = path;
+                    rest = skip_slashes(&spliced);
+                    continue;
                 }
             } else {
                 self.enter(child)?;
@@ -248,7 +229,6 @@ impl<'a> Walk<'a> {
                 }
                 return Ok(Walked::Found(self.at));
             }
-            rest = after;
         }
     }
 
@@ -274,6 +254,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes to the parent directory; the root is its own parent.
+    #[inline(never)]
     fn go_up(&mut self) -> Result<(), Errno> {
         if let Some(fence) = &self.fence
             && self.at == *fence
@@ -313,8 +294,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Reads the symbolic link `link` in the present directory, if it may be followed.
-    fn follow(&mut self, link: &Arc<Dentry>, is_last: bool) -> Result<LinkTarget, Errno> {
+    /// Follows the symbolic link `link` in the present directory, if that may be done: goes where it leads, or returns the
+    /// path to walk from the present directory on, which ends in `after`.
+    #[inline(never)]
+    fn follow(&mut self, link: &Arc<Dentry>, after: &[u8], is_last: bool) -> Result<Option<Vec<u8>>, Errno> {
         self.links += 1;
         if self.links > MAX_SYMLINKS
             || self.scope.contains(ResolveFlags::RESOLVE_NO_SYMLINKS)
@@ -326,7 +309,24 @@ impl<'a> Walk<'a> {
             let directory = self.at.inode().ownership();
             access::check_follow(directory, link.inode().ownership(), self.caller.credentials)?;
         }
-        link.inode().read_link()
+        let text = match link.inode().read_link()? {
+            LinkTarget::Text(text) => text,
+            LinkTarget::Jump(place) => {
+                self.check_jump(&place)?;
+                self.at = place;
+                return Ok(None);
+            }
+        };
+        match text.first() {
+            None => return Err(Errno::ENOENT),
+            Some(b'/') => self.go_to_root()?,
+            Some(_) => {}
+        }
+        let mut path = Vec::new();
+        path.try_reserve_exact(text.len() + after.len()).map_err(|_| Errno::ENOMEM)?;
+        path.extend_from_slice(&text);
+        path.extend_from_slice(after);
+        Ok(Some(path))
     }
 
     /// Checks that the scope allows a link that leads to `place` whatever its name.
@@ -341,6 +341,14 @@ impl<'a> Walk<'a> {
             self.scope.contains(ResolveFlags::RESOLVE_NO_XDEV) && !Arc::ptr_eq(&place.mount, &self.at.mount);
         if leaves || self.fence.is_some() { Err(Errno::EXDEV) } else { Ok(()) }
     }
+}
+
+#[inline]
+fn skip_slashes(mut path: &[u8]) -> &[u8] {
+    while let [b'/', rest @ ..] = path {
+        path = rest;
+    }
+    path
 }
 
 fn base_path(caller: &Caller<'_>, base: Base<'_>) -> Path {
