@@ -18,7 +18,7 @@ fn boot(cpus: usize) {
     scheduler::init();
     hal::irq::enable();
     if cpus > 1 {
-        scheduler::start_secondaries();
+        scheduler::start_secondaries(usize::MAX);
     }
     scheduler::service::start().expect("a new machine has room for its service threads");
 }

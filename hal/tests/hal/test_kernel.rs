@@ -115,7 +115,7 @@ impl Kernel for TestKernel {
         drop(info);
         task::adopt_boot(TestThread::new);
         hal::irq::enable();
-        hal::cpu::start_secondaries();
+        hal::cpu::start_secondaries(usize::MAX);
         let deadline = hal::time::now_ns() + 1_000_000_000;
         hal::time::set_deadline(Some(deadline));
         hal::cpu::wait_for_interrupt();

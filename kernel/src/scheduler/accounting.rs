@@ -34,6 +34,23 @@ pub struct CpuUsage {
     pub context_switches: u64,
 }
 
+/// What one CPU does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuState {
+    /// Whether it runs a thread.
+    pub is_busy: bool,
+    /// Threads that wait for it.
+    pub queued: usize,
+    /// The real-time priority of the thread that runs, and the highest of those that wait; 0 for none.
+    pub running_rank: u8,
+    /// See `running_rank`.
+    pub waiting_rank: u8,
+    /// The virtual time of its run queue.
+    pub virtual_ns: u64,
+    /// Interrupts that other CPUs sent it for the scheduler's sake.
+    pub interrupts: u64,
+}
+
 /// What the scheduler did since boot and does now.
 #[derive(Clone, Default, Debug)]
 pub struct Stats {
@@ -101,6 +118,10 @@ impl CpuTimes {
     #[inline]
     pub(crate) fn count_switch(&self) {
         add(&self.switches, 1);
+    }
+
+    pub(crate) fn switches(&self) -> u64 {
+        self.switches.load(Relaxed)
     }
 
     pub(crate) fn count_sample(&self, in_user_mode: bool, is_nice: bool) {

@@ -32,7 +32,7 @@ pub mod service;
 pub mod thread;
 pub mod wait;
 
-pub use self::accounting::{CpuUsage, LOAD_SHIFT, Stats};
+pub use self::accounting::{CpuState, CpuUsage, LOAD_SHIFT, Stats};
 pub use self::core::cpu::reschedule_interrupts;
 pub use self::core::cpu::{Barrier, barrier_on, reschedule_interrupt};
 pub use self::core::idle::{init, run, run_secondary, run_while, start_secondaries};

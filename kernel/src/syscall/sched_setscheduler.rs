@@ -118,7 +118,7 @@ pub(super) fn sched_setattr(cx: &Context, args: &Args) -> Result<usize, SyscallE
         i32::try_from(attr.sched_priority).map_err(|_| Errno::EINVAL)?
     };
     let mut new = with_priority(Attributes { policy, ..old }, priority)?;
-    if !policy.is_real_time() && !(keeps && !old.policy.is_real_time()) {
+    if !policy.is_real_time() && (!keeps || old.policy.is_real_time()) {
         new.nice = attr.sched_nice.clamp(-20, 19) as i8;
     }
     apply(cx, &thread, new, resets)

@@ -9,12 +9,14 @@ use crate::memory::heap::debug;
 use crate::memory::heap::size_class::{SizeClass, Tier};
 use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
+use crate::scheduler::SCHEDULER;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 4] = [
+pub(super) static ENTRIES: [Entry<System>; 5] = [
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
     Entry::text("memory", 0o444, |_, text| all(memory(text))),
+    Entry::text("scheduler", 0o444, |_, text| all(scheduler(text))),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 
@@ -60,6 +62,34 @@ fn memory(text: &mut Text) -> fmt::Result {
 
 /// `heap`: a line for each tier: allocations, thousandths of them that found a free slot on their CPU, bytes in use, bytes
 /// of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
+/// `scheduler`: a line for each CPU, then sums. Ranks are real-time priorities.
+fn scheduler(text: &mut Text) -> fmt::Result {
+    writeln!(
+        text,
+        "cpu  busy  queued  running_rank  waiting_rank  interrupts      switches       virtual_ns"
+    )?;
+    let stats = SCHEDULER.stats();
+    for (index, (state, usage)) in SCHEDULER.cpu_states().zip(&stats.cpus).enumerate() {
+        writeln!(
+            text,
+            "{index:<4} {:>4} {:>7} {:>13} {:>13} {:>11} {:>13} {:>16}",
+            u8::from(state.is_busy),
+            state.queued,
+            state.running_rank,
+            state.waiting_rank,
+            state.interrupts,
+            usage.context_switches,
+            state.virtual_ns,
+        )?;
+    }
+    writeln!(text, "running {}", stats.running)?;
+    writeln!(text, "ready {}", stats.ready)?;
+    writeln!(text, "threads_started {}", stats.threads_started)?;
+    writeln!(text, "context_switches {}", stats.context_switches)?;
+    writeln!(text, "groups_share {}", u8::from(SCHEDULER.is_fair_to_groups()))
+}
+
+/// `heap`: a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
 /// CPU.
 fn heap(text: &mut Text) -> fmt::Result {
     let numbers = statistics::statistics();

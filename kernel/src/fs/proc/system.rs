@@ -51,6 +51,7 @@ pub(super) static ENTRIES: [Entry<System>; 24] = [
     Entry::text("modules", 0o444, |_, _| Ok(())),
     Entry::text("partitions", 0o444, |_, text| all(text.write_str("major minor  #blocks  name\n\n"))),
     Entry::text("softirqs", 0o444, |_, text| all(interrupts::soft_interrupts(text))),
+    Entry::text("schedstat", 0o444, |_, text| all(schedstat(text))),
     Entry::text("stat", 0o444, |_, text| all(stat(text))),
     Entry::text("swaps", 0o444, |_, text| all(text.write_str(SWAPS_HEADER))),
     Entry::text("uptime", 0o444, |_, text| all(uptime(text))),
@@ -173,6 +174,18 @@ fn meminfo(text: &mut Text) -> fmt::Result {
     for (name, bytes) in rows {
         let name = alloc::format!("{name}:");
         writeln!(text, "{name:<16}{:>8} kB", bytes / 1024)?;
+    }
+    Ok(())
+}
+
+/// `schedstat`, version 15: what is not counted (yields, wake-ups, waiting time) shows 0, as on Linux unless it is told to
+/// count.
+fn schedstat(text: &mut Text) -> fmt::Result {
+    writeln!(text, "version 15")?;
+    writeln!(text, "timestamp {}", hal::time::now_ns() / NS_PER_TICK)?;
+    for (index, cpu) in SCHEDULER.stats().cpus.iter().enumerate() {
+        let busy_ns = cpu.user_ns + cpu.nice_ns + cpu.system_ns;
+        writeln!(text, "cpu{index} 0 0 {0} 0 0 0 {busy_ns} 0 {0}", cpu.context_switches)?;
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use hal::task::Work;
 use super::entity::Entity;
 use super::run_queue::{RunQueue, rebase};
 use super::scheduler::{SCHEDULER, current};
+use super::watchdog::Watchdog;
 use crate::lock_order;
 use crate::scheduler::accounting::CpuTimes;
 use crate::scheduler::thread::thread::Thread;
@@ -58,6 +59,7 @@ pub(super) struct Cpu {
     pub(super) idle: Once<Arc<Thread>>,
     pub(super) next_tick_ns: AtomicU64,
     pub(super) times: CpuTimes,
+    pub(super) watchdog: Watchdog,
 }
 
 hal::per_cpu! {
@@ -76,6 +78,7 @@ hal::per_cpu! {
         idle: Once::new(),
         next_tick_ns: AtomicU64::new(0),
         times: CpuTimes::new(),
+        watchdog: Watchdog::new(),
     };
 }
 

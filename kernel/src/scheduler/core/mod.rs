@@ -17,6 +17,7 @@
 //! | [`wakeup`] | makes threads ready that slept |
 //! | [`idle`] | starts CPUs; what they do when they have no thread: steal one, or wait |
 //! | `tick` | the clock interrupt's part |
+//! | `watchdog` | tells of CPUs that hang |
 
 pub mod cpu;
 pub mod entity;
@@ -31,6 +32,7 @@ pub mod scheduler;
 pub mod switch;
 pub(crate) mod tick;
 pub mod wakeup;
+mod watchdog;
 
 #[cfg(test)]
 mod handover;

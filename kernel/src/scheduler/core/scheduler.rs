@@ -15,7 +15,7 @@ use super::policy::{Attributes, Priority};
 use super::run_queue::Requeue;
 use super::switch::{reschedule_because, schedule};
 use super::wakeup::{interrupt_running, wake};
-use crate::scheduler::accounting::{Load, Stats};
+use crate::scheduler::accounting::{CpuState, Load, Stats};
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::{Thread, ThreadId};
 use crate::scheduler::thread::{allocate_id, find, insert};
@@ -151,6 +151,18 @@ impl Scheduler {
         }
         stats.context_switches = stats.cpus.iter().map(|cpu| cpu.context_switches).sum();
         stats
+    }
+
+    /// What each CPU does now.
+    pub fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
+        CPUS.iter().map(|cpu| CpuState {
+            is_busy: cpu.is_busy.load(Relaxed),
+            queued: cpu.queued.load(Relaxed),
+            running_rank: cpu.running_rank.load(Relaxed),
+            waiting_rank: cpu.waiting_rank.load(Relaxed),
+            virtual_ns: cpu.virtual_now_ns.load(Relaxed),
+            interrupts: cpu.interrupts.load(Relaxed),
+        })
     }
 
     /// Load averages over 1, 5 and 15 minutes, in fixed point with [`LOAD_SHIFT`](crate::scheduler::LOAD_SHIFT) binary
