@@ -6,9 +6,10 @@ use super::{
     acct, adjtimex, arch_prctl, attributes, bind, brk, capget, clock_gettime, clone, connect, directory,
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
     getsockopt, gettimeofday, ioprio_set, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap,
-    mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl, process_vm, read,
-    reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget, sigaction,
-    signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname, vhangup, wait,
+    mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl, process_vm,
+    read, reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget,
+    sigaction, signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname,
+    vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).

@@ -30,7 +30,7 @@ impl Topic for System {
 const NS_PER_TICK: u64 = 10_000_000;
 
 /// What is in the root directory beside processes.
-pub(super) static ENTRIES: [Entry<System>; 24] = [
+pub(super) static ENTRIES: [Entry<System>; 25] = [
     Entry::new("self", 0o777, Content::Link(|_| self_link())),
     Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
     Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),

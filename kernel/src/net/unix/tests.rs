@@ -14,7 +14,7 @@ use crate::uio::{Sink, Source};
 const NONBLOCK: OpenFlags = OpenFlags::O_NONBLOCK;
 
 fn actor() -> Actor {
-    let inode = anonymous::AnonymousInode::new("root");
+    let inode = anonymous::AnonymousInode::of("root");
     let fs = FsContext::new(anonymous::place_of(inode));
     Actor { pid: 42, credentials: Arc::new(Credentials::root()), fs }
 }
@@ -309,7 +309,7 @@ fn a_listening_socket_reachable_only_from_its_arrivals_is_closed() {
     connect(&client, "arrivals").unwrap();
     send_files(&client, b"x", &[&server]).unwrap();
     drop(server);
-    assert_eq!(client.poll(None).contains(PollEvents::HUP), false);
+    assert!(!client.poll(None).contains(PollEvents::HUP));
     drop(pair(SOCK_STREAM));
     assert!(client.poll(None).contains(PollEvents::HUP | PollEvents::ERR));
 }
