@@ -55,9 +55,9 @@ impl Request {
             && needs(CloneFlags::CLONE_THREAD, CloneFlags::CLONE_SIGHAND)
             && !flags.contains(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
             && !flags.intersects(CloneFlags::NAMESPACES | CloneFlags::CLONE_INTO_CGROUP);
-        let describable = !flags.contains(CloneFlags::CLONE_PIDFD)
-            || !flags.intersects(CloneFlags::CLONE_DETACHED | CloneFlags::CLONE_THREAD)
-                && !(flags.contains(CloneFlags::CLONE_PARENT_SETTID) && self.pidfd == self.parent_tid);
+        let one_place = flags.contains(CloneFlags::CLONE_PARENT_SETTID) && self.pidfd == self.parent_tid;
+        let is_thread = flags.intersects(CloneFlags::CLONE_DETACHED | CloneFlags::CLONE_THREAD);
+        let describable = !flags.contains(CloneFlags::CLONE_PIDFD) || !is_thread && !one_place;
         // Sharing handlers or memory without being one process is what only vfork does in practice.
         let shares_memory_only =
             flags.contains(CloneFlags::CLONE_VM) && !flags.contains(CloneFlags::CLONE_THREAD);
