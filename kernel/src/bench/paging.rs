@@ -99,6 +99,7 @@ mod tests {
         }
         let console = machine.console_output();
         assert_eq!(console.matches("exo.bench: page/").count(), ROWS.len(), "{console}");
-        assert_eq!(console.matches(" cycles, target 100").count(), 4, "{console}");
+        // All but those of 1 GiB.
+        assert_eq!(console.matches(" cycles, target 100").count(), ROWS.len() - 2, "{console}");
     }
 }

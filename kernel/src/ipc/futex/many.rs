@@ -28,7 +28,7 @@ pub struct Word {
 /// them. `deadline` is in nanoseconds on the monotonic clock.
 ///
 /// # Errors
-/// As [`wait`](super::wait).
+/// As [`wait`](fn@super::wait).
 pub fn wait_many(words: &[Word], deadline: Option<u64>) -> Result<usize, Errno> {
     let me = scheduler::current();
     let mut places: Vec<Arc<Place>> = Vec::with_capacity(words.len());

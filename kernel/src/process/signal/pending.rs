@@ -102,7 +102,8 @@ impl PendingSignals {
             Some(index) => self.queue.remove(index),
             None => None,
         };
-        if !signal.is_realtime() || !self.queue.iter().any(is) {
+        // Of a standard signal there are several if several timers send it.
+        if !self.queue.iter().any(is) {
             self.set.remove(signal);
         }
         // What lost its details looks as if nobody had sent it.

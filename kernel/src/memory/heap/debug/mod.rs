@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Every allocation gets a slot with room for a red zone and a [`Note`] behind it; the red zone of the slot before lies
-//! in front. A freed slot is filled with poison and waits in a [quarantine](quarantine) until others follow; its poison
+//! in front. A freed slot is filled with poison and waits in a [quarantine] until others follow; its poison
 //! is looked at before it is used again. The caches of the CPUs stay empty, so the fast paths, which know nothing of
 //! all this, always end here. Allocations of nearly 16 MiB, the largest block, have no room for a red zone.
 
@@ -114,7 +114,7 @@ pub(super) fn alloc(layout: Layout) -> Option<Slot> {
     Some(slot.beginning(slot_bits(layout)))
 }
 
-/// Frees what [`alloc`] gave.
+/// Frees what [`alloc`](fn@alloc) gave.
 pub(super) fn free(slot: Slot) {
     let mut slot = slot.whole();
     let Some(mut note) = Note::read(&slot) else {
