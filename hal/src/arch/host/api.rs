@@ -318,7 +318,7 @@ pub fn poke(address: usize, byte: u8) {
 /// Makes a second owner of a slot, to be freed twice: what a broken `drop` does. Only a debug mode may see it.
 pub fn forge_slot(slot: &Slot) -> Slot {
     let start = core::ptr::NonNull::new(slot.addr() as *mut u8).unwrap_or(core::ptr::NonNull::dangling());
-    // SAFETY: there is none, on purpose. The memory is the simulated machine's, which consists of atomics; what breaks is
-    // that machine.
+    // SAFETY: two owners break the rule of `from_ptr`, on purpose. What they share is the simulated machine's memory: atomics
+    // that live as long as the machine, so that its books break and not this program's memory.
     unsafe { Slot::from_ptr(start, slot.bits()) }
 }

@@ -54,6 +54,21 @@ impl SignalFd {
     fn take(&self, user: &UserThread) -> Option<SigInfo> {
         user.take_signal(self.signals()).map(|(_, info)| info)
     }
+
+    /// Stores a record of `first` and of what else there is room for; a bad address after some counts as the end.
+    fn read_from(&self, first: SigInfo, user: &UserThread, sink: &mut Sink<'_>) -> Result<usize, Errno> {
+        let mut read = 0;
+        let mut next = Some(first);
+        while let Some(info) = next {
+            match sink.put(SignalfdSiginfo::from(&info).as_bytes()) {
+                Ok(count) => read += count,
+                Err(errno) if read == 0 => return Err(errno),
+                Err(_) => break,
+            }
+            next = if sink.remaining() < RECORD_LEN { None } else { self.take(user) };
+        }
+        Ok(read)
+    }
 }
 
 impl File for SignalFd {
@@ -72,22 +87,15 @@ impl File for SignalFd {
         }
         let thread = crate::scheduler::current();
         let user = thread.user.as_ref().ok_or(Errno::EINVAL)?;
-        let mut next = match self.take(user) {
-            Some(info) => Some(info),
+        let first = match self.take(user) {
+            Some(info) => info,
             None if flags.contains(IoFlags::NONBLOCK) => return Err(Errno::EAGAIN),
-            None => Some(user.process.signal_event.wait_interruptible(|| self.take(user))?),
+            None => user.process.signal_event.wait_interruptible(|| self.take(user))?,
         };
-        let mut read = 0;
-        while let Some(info) = next {
-            match sink.put(SignalfdSiginfo::from(&info).as_bytes()) {
-                Ok(count) => read += count,
-                Err(errno) if read == 0 => return Err(errno),
-                Err(_) => break,
-            }
-            next = if sink.remaining() < RECORD_LEN { None } else { self.take(user) };
-        }
+        let outcome = self.read_from(first, user, sink);
+        // What was taken, be it lost to a bad address, is not to be delivered any more.
         delivery::recompute_work(&thread, user);
-        Ok(read)
+        outcome
     }
 
     fn poll(&self, table: Option<&mut PollTable>) -> PollEvents {
