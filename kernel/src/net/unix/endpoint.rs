@@ -15,6 +15,7 @@ use super::{Inbox, MAX_DATAGRAMS, UnixSocket};
 use crate::fs::vfs::{AttributeChanges, Inode, InodeState, Metadata};
 use crate::lock_order;
 use crate::net::node::SocketNode;
+use crate::net::patience::Patience;
 use crate::net::socket::sender_credentials;
 use crate::net::{Identity, Options, SocketKind, Switch};
 use crate::scheduler::wait::WaitQueue;
@@ -171,6 +172,25 @@ impl Endpoint {
     #[inline]
     pub(super) fn has_budget(&self) -> bool {
         self.sent.load(Ordering::SeqCst) < self.options.send_buffer()
+    }
+
+    /// Waits until it may send more.
+    ///
+    /// # Errors
+    /// An error left to be told. `EPIPE`: it sends no more. What `patience` ends with.
+    pub(super) fn wait_for_budget(&self, patience: Patience) -> Result<(), Errno> {
+        loop {
+            if let Some(error) = self.take_error() {
+                return Err(error);
+            }
+            if self.is_shut(SEND) {
+                return Err(Errno::EPIPE);
+            }
+            if self.has_budget() {
+                return Ok(());
+            }
+            patience.wait(&self.writers, || self.has_budget() || self.is_shut(SEND) || self.has_error())?;
+        }
     }
 
     /// Whether so much of what it may send is free that it is told to be writable.

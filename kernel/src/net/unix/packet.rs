@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 use linux_abi::errno::Errno;
 use linux_abi::socket::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC};
 
-use super::endpoint::{Endpoint, RECEIVE, SEND, Status};
+use super::endpoint::{Endpoint, RECEIVE, Status};
 use super::inbox::{Message, UNKNOWN};
 use super::rights::Rights;
 use super::{Inbox, UnixSocket, name};
@@ -60,7 +60,7 @@ impl UnixSocket {
             return Err(Errno::EMSGSIZE);
         }
         let patience = Patience::new(outgoing.flags & MSG_DONTWAIT != 0, end.options.send_timeout());
-        self.wait_for_budget(patience)?;
+        end.wait_for_budget(patience)?;
         let mut message =
             Message { len, credentials: outgoing.credentials, rights: None, sender: Some(end.clone()) };
         loop {
@@ -89,23 +89,6 @@ impl UnixSocket {
                     patience.wait(&receiver.room, || !receiver.is_full() || receiver.is_shut(RECEIVE))?;
                 }
             }
-        }
-    }
-
-    /// Waits until this socket may send.
-    fn wait_for_budget(&self, patience: Patience) -> Result<(), Errno> {
-        let end = &self.end;
-        loop {
-            if let Some(error) = end.take_error() {
-                return Err(error);
-            }
-            if end.is_shut(SEND) {
-                return Err(Errno::EPIPE);
-            }
-            if end.has_budget() {
-                return Ok(());
-            }
-            patience.wait(&end.writers, || end.has_budget() || end.is_shut(SEND) || end.has_error())?;
         }
     }
 

@@ -59,18 +59,7 @@ impl UnixSocket {
         patience: Patience,
     ) -> Result<usize, Errno> {
         let end = &self.end;
-        loop {
-            if let Some(error) = end.take_error() {
-                return Err(error);
-            }
-            if end.is_shut(SEND) {
-                return Err(Errno::EPIPE);
-            }
-            if end.has_budget() {
-                break;
-            }
-            patience.wait(&end.writers, || end.has_budget() || end.is_shut(SEND) || end.has_error())?;
-        }
+        end.wait_for_budget(patience)?;
         let len = len.min(PIECE).min((end.options.send_buffer() / 2).max(1));
         let credentials = outgoing.credentials.take().or_else(|| end.credentials_for(peer));
         let rights = if outgoing.rights.is_empty() {
