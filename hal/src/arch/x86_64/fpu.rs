@@ -8,8 +8,8 @@
 //!    mode that is so. When it is switched away from, its area holds the same.
 //! 3. Otherwise the area holds it if `is_saved`, else it is the initial state.
 //!
-//! A task that is switched to and does not find its state in the registers gets the work flag [`FPU_WORK`], and loads the
-//! state on the way to user mode.
+//! A task that has been to user mode and is switched to finds its state in the registers: where other tasks had them, it
+//! is loaded with the switch. That costs what a flag for the way to user mode, and that way, would cost by themselves.
 //!
 //! Source: Intel SDM volume 1, chapter 13; Linux's `arch/x86/include/uapi/asm/sigcontext.h` for the signal frame.
 
@@ -26,9 +26,6 @@ use super::task::Context;
 use super::{area, asm, features, memory};
 use crate::error::Error;
 use crate::user::{self, Fault};
-
-/// Work flag of a task whose state has to be loaded; no bit of `Work`.
-pub(super) const FPU_WORK: u32 = 1 << 31;
 
 const X87: u64 = 1;
 const SSE: u64 = 2;
@@ -82,6 +79,8 @@ pub(super) struct FpuState {
 }
 
 const NO_CPU: u32 = u32::MAX;
+/// The value of `FpuState::cpu` while the area is being written: there is no state, and none is loaded or stored.
+const IN_TRANSFER: u32 = u32::MAX - 1;
 
 impl FpuState {
     pub(super) const fn new() -> Self {
@@ -243,9 +242,9 @@ pub(super) fn is_loaded(context: &Context) -> bool {
     is_owner(context) && context.fpu.cpu.get() == area::id() as u32
 }
 
-/// Loads the current task's state. Interrupts off.
+/// Loads the state of the task that this CPU runs, or is about to run. Interrupts off.
 pub(super) fn load_current(context: &Context) {
-    if !is_loaded(context) {
+    if !is_loaded(context) && context.fpu.cpu.get() != IN_TRANSFER {
         // SAFETY: `is_saved` says that there is a state.
         let is_valid = context.fpu.is_saved.get() && unsafe { load(context.fpu_area()) };
         if !is_valid {
@@ -264,7 +263,7 @@ fn disown(context: &Context) {
     }
 }
 
-/// Gives the current task the initial state. The caller raises [`FPU_WORK`]. Interrupts off.
+/// Gives the current task the initial state. The caller loads it. Interrupts off.
 pub(super) fn reset(context: &Context) {
     disown(context);
     context.fpu.is_saved.set(false);
@@ -312,21 +311,25 @@ pub(super) fn save_to_user(context: &Context, addr: usize) -> Result<(), Fault> 
     Ok(())
 }
 
-/// Takes the current task's state from user memory. The caller raises [`FPU_WORK`].
+/// Takes the current task's state from user memory. The caller loads it.
 ///
 /// # Errors
 /// `Fault`; `OutOfRange` if the state is invalid. The task has the initial state then.
 pub(super) fn restore_from_user(context: &Context, addr: usize) -> Result<(), Error> {
     let size = SIZE.load(Ordering::Relaxed);
     // From here to the end nobody takes what is in the area for a state.
-    crate::irq::disabled(|| reset(context));
+    crate::irq::disabled(|| {
+        reset(context);
+        context.fpu.cpu.set(IN_TRANSFER);
+    });
     let area = context.fpu_area();
     // SAFETY: the current task's own area of `size` bytes, initialised by `prepare` and by what was stored or copied
-    // there; no CPU stores in it as long as no registers hold the state, which only a way to user mode changes.
+    // there; no CPU stores in it as long as no registers hold the state, which `IN_TRANSFER` keeps so.
     let bytes = unsafe { core::slice::from_raw_parts_mut(area, size) };
     let outcome = copy_state(bytes, addr);
     // SAFETY: the current task's own area; a program may have changed the words.
     unsafe { write_software_words(area) };
+    context.fpu.cpu.set(NO_CPU);
     outcome?;
     context.fpu.is_saved.set(true);
     Ok(())

@@ -6,9 +6,10 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::asm::{self, address};
-use super::fpu::{self, FPU_WORK, FpuState};
+use super::features::{self, Features};
+use super::fpu::{self, FpuState};
 use super::stack::Stack;
-use super::{area, features, registers};
+use super::{area, registers};
 use crate::error::Error;
 use crate::task::{self, SyscallFrame, Task, UserRegs, Work};
 use crate::upcall::bound;
@@ -100,7 +101,7 @@ impl Context {
     pub(crate) fn set_fs_base(&self, base: usize, is_current: bool) {
         self.fs_base.set(base);
         if is_current && self.is_user.get() {
-            write_fs(base);
+            write_fs(features::get(), base);
         }
     }
 
@@ -114,7 +115,7 @@ impl Context {
     pub(crate) fn set_gs_base(&self, base: usize, is_current: bool) {
         self.gs_base.set(base);
         if is_current && self.is_user.get() {
-            crate::irq::disabled(|| write_gs(base));
+            crate::irq::disabled(|| write_gs(features::get(), base));
         }
     }
 
@@ -125,7 +126,7 @@ impl Context {
     pub(crate) fn reset_fpu(&self) {
         crate::irq::disabled(|| {
             fpu::reset(self);
-            raise_fpu_work();
+            self.load_fpu();
         });
     }
 
@@ -135,8 +136,15 @@ impl Context {
 
     pub(crate) fn restore_fpu_from_user(&self, addr: usize) -> Result<(), Error> {
         let outcome = fpu::restore_from_user(self, addr);
-        raise_fpu_work();
+        crate::irq::disabled(|| self.load_fpu());
         outcome
+    }
+
+    /// Loads the current task's floating-point state, unless it has none yet. Interrupts off.
+    fn load_fpu(&self) {
+        if self.is_user.get() {
+            fpu::load_current(self);
+        }
     }
 
     /// Makes this stack the one of entries from user mode.
@@ -147,20 +155,18 @@ impl Context {
         area.tss.set_rsp0(self.frame_top);
     }
 
-    /// Puts the task's segment bases into the CPU, and has the floating-point state loaded later. Interrupts off.
+    /// Puts the task's segment bases and floating-point state into the CPU. Interrupts off.
     #[inline]
-    fn enter(&self, work: &AtomicU32) {
-        write_fs(self.fs_base.get());
-        write_gs(self.gs_base.get());
-        if !fpu::is_loaded(self) {
-            work.fetch_or(FPU_WORK, Ordering::Relaxed);
-        }
+    fn enter(&self, features: &Features) {
+        write_fs(features, self.fs_base.get());
+        write_gs(features, self.gs_base.get());
+        fpu::load_current(self);
     }
 
     /// Takes what user mode may have changed out of the CPU. Interrupts off.
     #[inline]
-    fn leave(&self) {
-        if features::get().fsgsbase {
+    fn leave(&self, features: &Features) {
+        if features.fsgsbase {
             self.fs_base.set(read_fs());
             self.gs_base.set(read_gs());
         }
@@ -177,11 +183,6 @@ unsafe fn work_of<'a>(task: *const Task) -> &'a AtomicU32 {
     unsafe { &*task.cast::<AtomicU32>() }
 }
 
-fn raise_fpu_work() {
-    // SAFETY: the CPU holds its current task.
-    unsafe { work_of(area::task()) }.fetch_or(FPU_WORK, Ordering::Relaxed);
-}
-
 #[inline]
 fn read_fs() -> usize {
     let base;
@@ -191,8 +192,8 @@ fn read_fs() -> usize {
 }
 
 #[inline]
-fn write_fs(base: usize) {
-    if features::get().fsgsbase {
+fn write_fs(features: &Features, base: usize) {
+    if features.fsgsbase {
         // SAFETY: CR4.FSGSBASE is on; the kernel does not use FS. The value is canonical: `set_fs_base` checks it, and
         // WRFSBASE in user mode does.
         unsafe { asm!("wrfsbase {}", in(reg) base, options(nomem, nostack, preserves_flags)) };
@@ -215,8 +216,8 @@ fn read_gs() -> usize {
 
 /// Writes the user's GS base. Interrupts off.
 #[inline]
-fn write_gs(base: usize) {
-    if features::get().fsgsbase {
+fn write_gs(features: &Features, base: usize) {
+    if features.fsgsbase {
         // SAFETY: as in `read_gs`; the value is canonical as in `write_fs`.
         unsafe {
             asm!("swapgs", "wrgsbase {}", "swapgs", in(reg) base, options(nomem, nostack, preserves_flags))
@@ -258,13 +259,13 @@ pub(crate) unsafe fn set_current(thread: *const (), task: *const Task) {
 /// This CPU runs `prev` and owns `next`, which is the current task's; interrupts are off.
 #[inline]
 pub(crate) unsafe fn switch(prev: &Context, next: &Context, left: *const Task) -> *const Task {
+    let features = features::get();
     if prev.is_user.get() {
-        prev.leave();
+        prev.leave(features);
     }
     next.set_entry_stack();
     if next.is_user.get() {
-        // SAFETY: `set_current` named a task that lives.
-        next.enter(unsafe { work_of(area::task()) });
+        next.enter(features);
     }
     // SAFETY: the caller's duty; `next.rsp` was stored by the last switch away, or by `new`.
     unsafe { asm::hal_switch(prev.rsp.as_ptr(), next.rsp.get(), left.cast()) }.cast()
@@ -294,8 +295,7 @@ pub(crate) fn enter_user(regs: &UserRegs) -> ! {
     // SAFETY: the CPU holds its current task.
     let context = unsafe { &*task }.context();
     if !context.is_user.replace(true) {
-        // SAFETY: as above.
-        context.enter(unsafe { work_of(task) });
+        context.enter(features::get());
     }
     // SAFETY: the registers are sanitised, the entry stack is the task's, and nothing on it is used again.
     unsafe { asm::hal_enter_user(regs) }
@@ -311,13 +311,6 @@ extern "C" fn hal_exit_work(regs: &mut UserRegs) {
         let flags = work.load(Ordering::Acquire);
         if flags == 0 {
             break;
-        }
-        if flags == FPU_WORK {
-            // Last, because other work may switch to another task. Interrupts stay off from here to user mode.
-            // SAFETY: as above.
-            fpu::load_current(unsafe { &*task }.context());
-            work.fetch_and(!FPU_WORK, Ordering::Relaxed);
-            continue;
         }
         super::irq::restore(true);
         bound::exit_to_user(regs, Work::from_bits_truncate(flags));
