@@ -29,6 +29,7 @@ pub(super) const ROWS: &[Row] = &[
 /// Decisions alone, which need no thread.
 pub(super) const PURE_ROWS: &[Row] = &[
     Row::new("run queue/pick of 1", None, |watch| pick(watch, 1)),
+    Row::new("run queue/pick of 10", None, |watch| pick(watch, 10)),
     Row::new("run queue/pick of 100", None, |watch| pick(watch, 100)),
     Row::new("run queue/pick of 10000", None, |watch| pick(watch, 10_000)),
     Row::new("run queue/moving average", None, |watch| {
@@ -143,7 +144,8 @@ fn pick(watch: &mut Stopwatch, count: u64) -> Outcome {
         let entity = Entity::new(Attributes::DEFAULT, 1);
         // From a fraction of a millisecond to sixteen: hot, normal, cold.
         let run_ns = (MS / 4) << (number % 7);
-        entity.charge(run_ns, run_ns);
+        entity.start(0);
+        entity.stop(run_ns);
         entity.note_block();
         entity.set_virtual_ns(number % 64 * MS);
         nodes.push(Arc::new(Node { entity, links: Links::new() }));

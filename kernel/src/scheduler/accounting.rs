@@ -68,16 +68,18 @@ pub struct Stats {
 
 /// The counters of one CPU. Written by that CPU only.
 ///
-/// Which of the three kinds of busy time it was is known of the moments of the clock samples only: a sample decides for
-/// all busy time since the one before. So the sums never go back, and what no sample has decided yet shows nowhere.
+/// Only what begins and ends idling is counted at a switch: the rest of the time the CPU was busy. Which of the three
+/// kinds of busy time it was is known of the moments of the clock samples only: a sample decides for all busy time since
+/// the one before. So the sums never go back, and what no sample has decided yet shows nowhere.
 pub(crate) struct CpuTimes {
     user_ns: AtomicU64,
     nice_ns: AtomicU64,
     system_ns: AtomicU64,
-    /// Busy time since the last sample.
-    undecided_ns: AtomicU64,
+    /// Clock at which the CPU began to take part.
+    start_ns: AtomicU64,
+    /// Time idle, the present one not included.
     idle_ns: AtomicU64,
-    /// Clock up to which idle time is counted; [`CHANGING`] while it and `idle_ns` are being changed.
+    /// Clock at which the CPU became idle or stopped being so; [`CHANGING`] while it and `idle_ns` are being changed.
     since_ns: AtomicU64,
     switches: AtomicU64,
 }
@@ -90,29 +92,30 @@ impl CpuTimes {
             user_ns: AtomicU64::new(0),
             nice_ns: AtomicU64::new(0),
             system_ns: AtomicU64::new(0),
-            undecided_ns: AtomicU64::new(0),
+            start_ns: AtomicU64::new(0),
             idle_ns: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
             switches: AtomicU64::new(0),
         }
     }
 
+    /// The CPU takes part from now on, and is idle.
     pub(crate) fn start(&self, now_ns: u64) {
+        self.start_ns.store(now_ns, Relaxed);
         self.since_ns.store(now_ns, Relaxed);
     }
 
-    #[inline]
-    pub(crate) fn add_busy(&self, ns: u64) {
-        add(&self.undecided_ns, ns);
-        add(&self.since_ns, ns);
+    /// The CPU has nothing to do from now on; to be called before others can see that it is idle.
+    pub(crate) fn begin_idle(&self, now_ns: u64) {
+        self.since_ns.store(now_ns, Release);
     }
 
-    #[inline]
-    pub(crate) fn add_idle(&self, ns: u64) {
-        let since_ns = self.since_ns.load(Relaxed);
+    /// The CPU was idle up to now; to be called before others can see that it is busy.
+    pub(crate) fn end_idle(&self, now_ns: u64) {
+        let idle_ns = now_ns.saturating_sub(self.since_ns.load(Relaxed));
         self.since_ns.store(CHANGING, Relaxed);
-        self.idle_ns.store(self.idle_ns.load(Relaxed).wrapping_add(ns), Release);
-        self.since_ns.store(since_ns.wrapping_add(ns), Release);
+        self.idle_ns.store(self.idle_ns.load(Relaxed).wrapping_add(idle_ns), Release);
+        self.since_ns.store(now_ns, Release);
     }
 
     #[inline]
@@ -124,14 +127,16 @@ impl CpuTimes {
         self.switches.load(Relaxed)
     }
 
-    pub(crate) fn count_sample(&self, in_user_mode: bool, is_nice: bool) {
+    /// Decides what the busy time up to `now_ns` was that no sample has decided yet. The CPU is busy.
+    pub(crate) fn count_sample(&self, in_user_mode: bool, is_nice: bool, now_ns: u64) {
         let kind = match (in_user_mode, is_nice) {
             (true, false) => &self.user_ns,
             (true, true) => &self.nice_ns,
             (false, _) => &self.system_ns,
         };
-        add(kind, self.undecided_ns.load(Relaxed));
-        self.undecided_ns.store(0, Relaxed);
+        let counted = [&self.start_ns, &self.idle_ns, &self.user_ns, &self.nice_ns, &self.system_ns];
+        let counted: u64 = counted.iter().map(|time| time.load(Relaxed)).sum();
+        add(kind, now_ns.saturating_sub(counted));
     }
 
     /// What the CPU did up to now, which `clock` tells; `is_idle` tells to whom the time since the last switch belongs.
@@ -237,16 +242,16 @@ mod tests {
     fn a_sample_decides_what_the_time_since_the_last_one_was() {
         let times = CpuTimes::new();
         times.start(1_000);
-        times.add_busy(500);
-        times.add_idle(1_500);
+        assert_eq!(times.snapshot(|| 1_400, || true).idle_ns, 400);
+        times.end_idle(1_500);
+        times.begin_idle(2_000);
         let usage = times.snapshot(|| 4_000, || true);
         assert_eq!((usage.user_ns, usage.system_ns, usage.idle_ns), (0, 0, 2_500));
-        times.count_sample(true, false);
-        times.add_busy(200);
-        times.count_sample(false, true);
-        times.add_busy(100);
-        times.count_sample(true, true);
+        times.end_idle(4_000);
+        times.count_sample(true, false, 4_100);
+        times.count_sample(false, true, 4_300);
+        times.count_sample(true, true, 4_400);
         let usage = times.snapshot(|| 9_000, || false);
-        assert_eq!((usage.user_ns, usage.system_ns, usage.nice_ns, usage.idle_ns), (500, 200, 100, 1_500));
+        assert_eq!((usage.user_ns, usage.system_ns, usage.nice_ns, usage.idle_ns), (600, 200, 100, 2_500));
     }
 }

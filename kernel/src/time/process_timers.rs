@@ -232,7 +232,7 @@ impl Default for ProcessTimers {
 fn real_time_burst_ns() -> u64 {
     let thread = scheduler::current();
     let entity = thread.entity();
-    if entity.attributes().policy.is_real_time() { entity.burst_ns() } else { 0 }
+    if entity.attributes().policy.is_real_time() { entity.burst_ns_by(now_ns) } else { 0 }
 }
 
 fn real_timer(process: Weak<Process>) -> Timer {

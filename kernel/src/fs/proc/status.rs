@@ -236,7 +236,12 @@ pub(super) fn sched(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     text.push(&subject.name());
     let _ = writeln!(text, " ({}, #threads: {})", subject.tid, subject.thread_count());
     let entity = thread.entity();
-    let _ = writeln!(text, "{:<45}:{:>21}", "exo.queue", alloc::format!("{:?}", entity.heat()));
+    let _ = writeln!(
+        text,
+        "{:<45}:{:>21}",
+        "exo.queue",
+        alloc::format!("{:?}", entity.heat_by(hal::time::now_ns))
+    );
     let rows = [
         ("exo.ema_ns", entity.ema_ns()),
         ("exo.sum_exec_runtime_ns", thread.cpu_time_ns()),

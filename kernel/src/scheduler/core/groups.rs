@@ -35,31 +35,44 @@ impl Groups {
     /// Counts a thread that runs or waits here, as it is now.
     #[inline]
     pub(super) fn join(&mut self, entity: &Entity) {
-        let (slot, weight) = entity.group_and_weight();
-        if entity.counted() != (slot, weight) {
-            self.leave(entity);
-            self.weights[usize::from(slot) % SLOTS] += weight;
-            entity.set_counted((slot, weight));
+        let (share, counted) = (entity.share(), entity.counted());
+        if counted != share {
+            if counted != 0 {
+                self.leave(entity);
+            }
+            *self.weight(share) += share as u32;
+            entity.set_counted(share);
         }
     }
 
     /// Does not count a thread any more.
     #[inline]
     pub(super) fn leave(&mut self, entity: &Entity) {
-        let (slot, weight) = entity.counted();
-        self.weights[usize::from(slot) % SLOTS] -= weight;
-        entity.set_counted((0, 0));
+        let counted = entity.counted();
+        *self.weight(counted) -= counted as u32;
+        entity.set_counted(0);
     }
 
-    /// The virtual time that counts for a thread whose own would be `virtual_ns`.
+    /// What the threads of the group in `share` weigh here.
     #[inline]
-    pub(super) fn scale(&self, entity: &Entity, virtual_ns: u64) -> u64 {
-        let (slot, weight) = entity.counted();
+    fn weight(&mut self, share: u64) -> &mut u32 {
+        &mut self.weights[(share >> 32) as usize % SLOTS]
+    }
+
+    /// The virtual time that `run_ns` of running are for a thread that is counted here.
+    #[inline]
+    pub(super) fn to_virtual(&self, entity: &Entity, run_ns: u64) -> u64 {
+        let counted = entity.counted();
+        let slot = (counted >> 32) as usize % SLOTS;
         if slot == 0 || !self.is_on {
-            return virtual_ns;
+            return entity.to_virtual(run_ns);
         }
-        let all = self.weights[usize::from(slot) % SLOTS].max(weight);
-        entity.to_group_virtual(virtual_ns.saturating_mul(u64::from(all)) >> 10)
+        let (own, all) = (counted as u32, self.weights[slot]);
+        if all <= own {
+            // Alone: it has the group's share, whatever its own.
+            return entity.to_group_virtual(run_ns);
+        }
+        entity.to_group_virtual(entity.to_virtual(run_ns).saturating_mul(u64::from(all)) >> 10)
     }
 }
 
@@ -86,17 +99,17 @@ mod tests {
             groups.join(thread);
             groups.join(thread);
         }
-        assert_eq!(groups.scale(&threads[0], 1_000), 3_000);
+        assert_eq!(groups.to_virtual(&threads[0], 1_000), 3_000);
         threads[0].set_group(5, -20);
-        assert!((30..40).contains(&groups.scale(&threads[0], 1_000)));
+        assert!((30..40).contains(&groups.to_virtual(&threads[0], 1_000)));
         groups.leave(&threads[1]);
         groups.leave(&threads[1]);
-        assert_eq!(groups.scale(&threads[2], 1_000), 2_000);
+        assert_eq!(groups.to_virtual(&threads[2], 1_000), 2_000);
         groups.set_on(false);
-        assert_eq!(groups.scale(&threads[2], 1_000), 1_000);
+        assert_eq!(groups.to_virtual(&threads[2], 1_000), 1_000);
         threads[2].set_group(0, 0);
         groups.join(&threads[2]);
-        assert_eq!(groups.scale(&threads[2], 1_000), 1_000);
+        assert_eq!(groups.to_virtual(&threads[2], 1_000), 1_000);
         assert_eq!(groups.weights[5], 1024);
     }
 }

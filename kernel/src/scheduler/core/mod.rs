@@ -3,7 +3,7 @@
 //! | Module | Decides |
 //! | --- | --- |
 //! | [`policy`] | what Linux's attributes mean: weights, priorities, slices, the three queues |
-//! | [`entity`] | what is known of one thread |
+//! | [`entity`], `account` | what is known of one thread; time that passes |
 //! | [`run_queue`], `ring` | who runs next on one CPU, for how long, who pre-empts whom |
 //! | [`groups`] | how groups of threads share one CPU |
 //! | [`placement`] | on which CPU a thread becomes ready |
@@ -19,6 +19,7 @@
 //! | `tick` | the clock interrupt's part |
 //! | `watchdog` | tells of CPUs that hang |
 
+mod account;
 pub mod cpu;
 pub mod entity;
 pub mod groups;

@@ -36,7 +36,12 @@ pub(super) struct Ring<N: Schedulable> {
     occupied: u64,
     /// Number (virtual time / bucket width) of the oldest bucket in the window; meaningless while nothing is queued.
     base: u64,
+    /// The virtual time at which the first occupied bucket begins; [`NEVER`] for none.
+    first_ns: u64,
 }
+
+/// The virtual time of nobody.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// The end of its bucket a thread is put to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,20 +52,22 @@ pub(super) enum End {
 
 impl<N: Schedulable> Ring<N> {
     pub(super) const fn new() -> Self {
-        Self { buckets: [const { List::new() }; BUCKETS as usize], occupied: 0, base: 0 }
+        Self { buckets: [const { List::new() }; BUCKETS as usize], occupied: 0, base: 0, first_ns: NEVER }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.occupied == 0
     }
 
-    /// The virtual time at which the first occupied bucket begins.
-    pub(super) fn first_ns(&self) -> Option<u64> {
-        (!self.is_empty()).then(|| self.first_bucket() << BUCKET_SHIFT)
+    /// The virtual time at which the first occupied bucket begins; [`NEVER`] for none.
+    #[inline]
+    pub(super) fn first_ns(&self) -> u64 {
+        self.first_ns
     }
 
-    /// Queues `node` and answers the slot it went to, to be given back to [`Self::remove`].
-    pub(super) fn insert(&mut self, node: Arc<N>, end: End) -> u8 {
+    /// Queues `node`, having told it the slot it goes to, to be given back to [`Self::remove`].
+    pub(super) fn insert(&mut self, node: Arc<N>, end: End, tell: impl FnOnce(&N, u8)) {
         let wanted = node.entity().virtual_ns() >> BUCKET_SHIFT;
         if self.is_empty() {
             self.base = wanted;
@@ -70,38 +77,38 @@ impl<N: Schedulable> Ring<N> {
                 self.base = wanted;
             }
         }
-        let slot = wanted.clamp(self.base, self.base + BUCKETS - 1) % BUCKETS;
+        let number = wanted.clamp(self.base, self.base + BUCKETS - 1);
+        self.first_ns = self.first_ns.min(number << BUCKET_SHIFT);
+        let slot = number % BUCKETS;
+        tell(&node, slot as u8);
+        self.occupied |= 1 << slot;
         let bucket = &mut self.buckets[slot as usize];
         match end {
             End::Front => bucket.push_front(node),
             End::Back => bucket.push_back(node),
         }
-        self.occupied |= 1 << slot;
-        slot as u8
     }
 
-    /// Takes the thread with the least virtual time, to within a bucket. `moved` learns of each thread that went to
-    /// another slot on the way.
-    pub(super) fn pop(&mut self, mut moved: impl FnMut(&N, u8)) -> Option<Arc<N>> {
+    /// Takes the thread with the least virtual time, to within a bucket. Threads that go to another slot on the way are
+    /// told.
+    pub(super) fn pop(&mut self, mut tell: impl FnMut(&N, u8)) -> Option<Arc<N>> {
         for _ in 0..MOVES_PER_PICK {
             let node = self.pop_first()?;
             let is_early = node.entity().virtual_ns() >> BUCKET_SHIFT > self.base;
             if !is_early || self.is_empty() {
                 return Some(node);
             }
-            let kept = node.clone();
-            let slot = self.insert(node, End::Back);
-            moved(&kept, slot);
+            self.insert(node, End::Back, &mut tell);
         }
         self.pop_first()
     }
 
-    /// Removes `node` from the slot that [`Self::insert`] or the last `moved` told.
+    /// Removes `node` from the slot that [`Self::insert`] or [`Self::pop`] told.
     pub(super) fn remove(&mut self, node: &Arc<N>, slot: u8) -> bool {
         let bucket = &mut self.buckets[usize::from(slot)];
         let was_in = bucket.remove(node);
         if bucket.is_empty() {
-            self.occupied &= !(1 << slot);
+            self.note_empty(u64::from(slot));
         }
         was_in
     }
@@ -130,22 +137,28 @@ impl<N: Schedulable> Ring<N> {
         if self.is_empty() {
             return None;
         }
-        self.base = self.first_bucket();
+        self.base = self.first_ns >> BUCKET_SHIFT;
         let slot = self.base % BUCKETS;
         let bucket = &mut self.buckets[slot as usize];
         let node = bucket.pop_front();
         if bucket.is_empty() {
-            self.occupied &= !(1 << slot);
+            self.note_empty(slot);
         }
         node
+    }
+
+    #[inline]
+    fn note_empty(&mut self, slot: u64) {
+        self.occupied &= !(1 << slot);
+        self.first_ns = if self.is_empty() {
+            NEVER
+        } else {
+            (self.base + u64::from(self.rotated().trailing_zeros())) << BUCKET_SHIFT
+        };
     }
 
     /// The bitmap with the oldest bucket as bit 0.
     fn rotated(&self) -> u64 {
         self.occupied.rotate_right((self.base % BUCKETS) as u32)
-    }
-
-    fn first_bucket(&self) -> u64 {
-        self.base + u64::from(self.rotated().trailing_zeros())
     }
 }

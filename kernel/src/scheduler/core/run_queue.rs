@@ -7,7 +7,8 @@
 //!    hotter ring goes before the first of a colder one unless it is ahead of it in virtual time by more than the
 //!    ring's advance. So interactive threads are served at once, and still nobody gets more than its share.
 //!
-//! Everything is found by bitmaps: picking costs the same at 10 and at 10,000 threads.
+//! Everything is found by bitmaps: picking costs the same at 10 and at 10,000 threads. A thread that waits alone, as most
+//! do, is in no ring: it is picked without a search.
 //!
 //! # Bounded waiting
 //! A waiting thread's virtual time stands still while that of whoever runs instead grows, so each competitor can
@@ -16,11 +17,11 @@
 
 use alloc::sync::Arc;
 
-use super::entity::{Entity, NOT_QUEUED};
+use super::entity::{Class, Entity, NO_SLICE, NOT_QUEUED};
 use super::groups::Groups;
 use super::list::List;
 use super::policy::{Heat, MS};
-use super::ring::{End, Ring};
+use super::ring::{End, NEVER, Ring};
 pub use super::ring::{RunLink, Schedulable};
 
 /// Length of the window over which real-time run time is limited.
@@ -38,6 +39,9 @@ const WAKE_GRANULARITY_NS: u64 = MS;
 /// Place codes: the high byte is the ring (by heat) or this, the low byte the slot or priority.
 const REAL_TIME_RING: u16 = 3;
 
+/// The place of the only thread that waits.
+const ALONE: u16 = 4 << 8;
+
 /// Why a thread that can run is put back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Requeue {
@@ -50,18 +54,16 @@ pub enum Requeue {
 /// What the queue remembers of the thread its CPU runs.
 #[derive(Clone, Copy, Debug)]
 struct Running {
-    /// Whether it is the idle thread.
-    is_idle: bool,
-    is_idle_policy: bool,
-    rank: u8,
+    class: Class,
     /// Virtual time at the last charge.
     virtual_ns: u64,
     ema_ns: u64,
-    burst_ns: u64,
+    /// Clock at which it would have begun its present run, had it not been interrupted.
+    burst_since_ns: u64,
     /// Clock at the last charge.
     since_ns: u64,
-    /// Clock at which its slice ends if others of its kind wait.
-    slice_end_ns: Option<u64>,
+    /// Clock at which its slice ends if others of its kind wait; [`NO_SLICE`] or more for never.
+    slice_end_ns: u64,
 }
 
 /// The run queue of one CPU.
@@ -70,6 +72,8 @@ pub struct RunQueue<N: Schedulable> {
     /// Bit n: real-time priority n is not empty.
     ranks: u128,
     rings: [Ring<N>; 3],
+    /// The thread that waits, if it is the only one and has a share.
+    alone: Option<Arc<N>>,
     running: Running,
     groups: Groups,
     /// Virtual time of the queue: never goes back, never ahead of every thread.
@@ -87,6 +91,7 @@ impl<N: Schedulable> RunQueue<N> {
             real_time: [const { List::new() }; 100],
             ranks: 0,
             rings: [Ring::new(), Ring::new(), Ring::new()],
+            alone: None,
             running: Running::idle(now_ns),
             groups: Groups::new(),
             virtual_now_ns: 0,
@@ -109,11 +114,13 @@ impl<N: Schedulable> RunQueue<N> {
     }
 
     /// Number of threads that wait for the CPU.
+    #[inline]
     pub fn len(&self) -> usize {
         self.queued
     }
 
     /// Whether no thread waits for the CPU.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.queued == 0
     }
@@ -132,27 +139,31 @@ impl<N: Schedulable> RunQueue<N> {
     /// The real-time priority of the thread that runs; 0 for none.
     #[inline]
     pub fn running_rank(&self) -> u8 {
-        self.running.rank
+        self.running.class.rank()
     }
 
     /// The queue's virtual time.
+    #[inline]
     pub fn virtual_now_ns(&self) -> u64 {
         self.virtual_now_ns
     }
 
     /// Whether the CPU runs its idle thread.
+    #[inline]
     pub fn is_idle(&self) -> bool {
-        self.running.is_idle
+        self.running.class == Class::IDLE_THREAD
     }
 
     /// Queues a thread that slept; answers whether it should run at `now_ns` instead of the thread that runs. Its
     /// virtual time must be relative to this queue (see [`rebase`]).
+    #[inline]
     pub fn enqueue_woken(&mut self, node: Arc<N>, now_ns: u64) -> bool {
         let entity = node.entity();
         let earliest = self.virtual_now_ns.saturating_sub(SLEEPER_CREDIT_NS);
         if entity.virtual_ns() < earliest {
             entity.set_virtual_ns(earliest);
         }
+        entity.start_waiting(now_ns);
         let preempts = self.preempts(entity, now_ns);
         self.insert(node, End::Back);
         preempts
@@ -162,77 +173,124 @@ impl<N: Schedulable> RunQueue<N> {
     /// [`Self::enqueue_woken`].
     pub fn enqueue_new(&mut self, node: Arc<N>, now_ns: u64) -> bool {
         node.entity().set_virtual_ns(self.virtual_now_ns);
-        let preempts = self.preempts(node.entity(), now_ns);
-        self.insert(node, End::Back);
-        preempts
+        self.enqueue_ready(node, now_ns)
     }
 
     /// Queues a thread that could run all the time: taken from another queue, or changed in its attributes. Answers as
     /// [`Self::enqueue_woken`].
     pub fn enqueue_ready(&mut self, node: Arc<N>, now_ns: u64) -> bool {
-        let preempts = self.preempts(node.entity(), now_ns);
+        let entity = node.entity();
+        if !entity.is_waiting() {
+            entity.start_waiting(now_ns);
+        }
+        let preempts = self.preempts(entity, now_ns);
         self.insert(node, End::Back);
         preempts
     }
 
-    /// Puts back the thread that ran, which can go on.
+    /// Puts back the thread that ran and has been charged, which can go on.
     pub fn requeue(&mut self, node: Arc<N>, why: Requeue) {
         let entity = node.entity();
-        entity.set_running_since(None);
-        let slice_is_over = entity.slice_ns().is_some_and(|slice| entity.slice_used_ns() >= slice);
+        let now_ns = self.running.since_ns;
+        entity.stop(now_ns);
+        entity.start_waiting(now_ns);
+        let slice_is_over = entity.slice_used_ns() >= entity.slice_ns();
         if slice_is_over || why == Requeue::Yielded {
             entity.renew_slice();
         }
         if why == Requeue::Yielded && entity.rank() == 0 {
             // Behind the first of the others, so that a thread that waits in a loop does not get picked again before
             // whom it waits for.
-            let first = self.rings.iter().filter_map(Ring::first_ns).min().unwrap_or(0);
-            if entity.virtual_ns() < first {
-                entity.set_virtual_ns(first);
+            let oldest_ns = self.oldest_ns();
+            if oldest_ns != NEVER && entity.virtual_ns() < oldest_ns {
+                entity.set_virtual_ns(oldest_ns);
             }
         }
         let end = if why == Requeue::Preempted && !slice_is_over { End::Front } else { End::Back };
         self.insert(node, end);
     }
 
+    /// Puts back the thread that ran, has been charged and lets others go first, and takes the one to run: [`requeue`]
+    /// and [`pick`] in one.
+    ///
+    /// [`requeue`]: Self::requeue
+    /// [`pick`]: Self::pick
+    #[inline]
+    pub fn trade(&mut self, node: Arc<N>, why: Requeue) -> Option<Arc<N>> {
+        let now_ns = self.running.since_ns;
+        if why == Requeue::Yielded
+            && self.running.class == Class::ORDINARY
+            && let Some(other) = &mut self.alone
+            && other.entity().class() == Class::ORDINARY
+        {
+            // The two change places.
+            let entity = node.entity();
+            entity.stop(now_ns);
+            entity.renew_slice();
+            entity.start_waiting(now_ns);
+            entity.set_place(ALONE);
+            let next = core::mem::replace(other, node);
+            next.entity().set_place(NOT_QUEUED);
+            self.set_running(next.entity(), now_ns);
+            return Some(next);
+        }
+        self.requeue(node, why);
+        self.pick(now_ns)
+    }
+
     /// Accounts for the time the running thread, whose entity is given, used up to `now_ns`; answers that time.
+    #[inline]
     pub fn charge(&mut self, entity: &Entity, now_ns: u64) -> u64 {
         let run_ns = now_ns.saturating_sub(self.running.since_ns);
         self.running.since_ns = now_ns;
-        if self.running.is_idle {
+        if self.is_idle() {
             return run_ns;
         }
-        entity.charge(run_ns, self.groups.scale(entity, entity.to_virtual(run_ns)));
-        entity.set_running_since(Some(now_ns));
-        if self.running.rank > 0 {
+        entity.add_virtual(self.groups.to_virtual(entity, run_ns));
+        if self.running.class.rank() > 0 {
             self.roll_window(now_ns);
             self.window_used_ns += run_ns;
             return run_ns;
         }
         self.running.virtual_ns = entity.virtual_ns();
-        self.running.burst_ns = entity.burst_ns();
-        let oldest = self.rings.iter().filter_map(Ring::first_ns).min().unwrap_or(u64::MAX);
-        self.virtual_now_ns = self.virtual_now_ns.max(oldest.min(self.running.virtual_ns));
+        self.virtual_now_ns = self.virtual_now_ns.max(self.oldest_ns().min(self.running.virtual_ns));
         run_ns
     }
 
     /// Notes that the thread that ran, and has been charged, sleeps from now on.
+    #[inline]
     pub fn note_block(&mut self, entity: &Entity) {
-        entity.set_running_since(None);
+        entity.stop(self.running.since_ns);
         self.groups.leave(entity);
         entity.note_block();
     }
 
     /// Notes that the thread that ran, and has been charged, could go on but is put elsewhere.
     pub fn note_preemption(&mut self, entity: &Entity) {
-        entity.set_running_since(None);
+        entity.stop(self.running.since_ns);
         self.groups.leave(entity);
+    }
+
+    /// Lets the thread that ran, and has been charged, go on with a new slice: nobody else is there.
+    pub fn go_on(&mut self, entity: &Entity) {
+        entity.stop(self.running.since_ns);
+        entity.renew_slice();
+        self.run(entity, self.running.since_ns);
     }
 
     /// Takes the thread to run from `now_ns` on; `None` for the idle thread. The one that ran must have been charged,
     /// and put back if it can go on.
+    #[inline]
     pub fn pick(&mut self, now_ns: u64) -> Option<Arc<N>> {
-        let next = self.take_best(now_ns);
+        let next = match self.alone.take() {
+            Some(node) => {
+                self.virtual_now_ns = self.virtual_now_ns.max(node.entity().virtual_ns());
+                node.entity().set_place(NOT_QUEUED);
+                self.queued = 0;
+                Some(node)
+            }
+            None => self.take_best(now_ns),
+        };
         match &next {
             Some(node) => self.set_running(node.entity(), now_ns),
             None => self.running = Running::idle(now_ns),
@@ -240,65 +298,91 @@ impl<N: Schedulable> RunQueue<N> {
         next
     }
 
-    /// Notes that the thread with this entity, not taken from the queue, runs from `now_ns` on.
-    pub fn set_running(&mut self, entity: &Entity, now_ns: u64) {
-        entity.set_running_since(Some(now_ns));
+    /// Notes that the thread with this entity, which waited, runs from `now_ns` on.
+    #[inline]
+    fn set_running(&mut self, entity: &Entity, now_ns: u64) {
+        entity.stop_waiting(now_ns);
+        self.run(entity, now_ns);
+    }
+
+    /// Notes that the thread with this entity runs from `now_ns` on.
+    #[inline]
+    fn run(&mut self, entity: &Entity, now_ns: u64) {
+        let left_ns = entity.slice_ns().saturating_sub(entity.slice_used_ns()).max(MS / 2);
         self.running = Running {
-            is_idle: false,
-            is_idle_policy: entity.is_idle_policy(),
-            rank: entity.rank(),
+            class: entity.class(),
             virtual_ns: entity.virtual_ns(),
             ema_ns: entity.ema_ns(),
-            burst_ns: entity.burst_ns(),
+            burst_since_ns: now_ns.wrapping_sub(entity.burst_ns()),
             since_ns: now_ns,
-            slice_end_ns: slice_left(entity).map(|left| now_ns + left),
+            slice_end_ns: now_ns + left_ns,
         };
+        entity.start(now_ns);
     }
 
     /// Whether `entity` should run at `now_ns` instead of the thread that runs.
+    #[inline]
     fn preempts(&self, entity: &Entity, now_ns: u64) -> bool {
+        let (running, class) = (&self.running, entity.class());
+        if running.class != Class::ORDINARY || class != Class::ORDINARY {
+            return self.preempts_by_class(entity, now_ns);
+        }
+        self.preempts_by_key(entity, now_ns)
+    }
+
+    #[inline]
+    fn preempts_by_key(&self, entity: &Entity, now_ns: u64) -> bool {
         let running = &self.running;
-        if running.is_idle {
-            return true;
-        }
-        let rank = entity.rank();
-        if rank > 0 || running.rank > 0 {
-            return rank > running.rank && !(running.rank == 0 && self.is_throttled(now_ns));
-        }
-        if running.is_idle_policy || entity.is_idle_policy() {
-            return !entity.is_idle_policy();
-        }
-        if !entity.preempts_on_wake() {
-            return false;
-        }
-        let ran = now_ns.saturating_sub(running.since_ns);
-        let heat = Heat::of(running.ema_ns.max(running.burst_ns + ran));
-        let running_key = (running.virtual_ns + ran + KEY_BIAS_NS) - heat.advance_ns();
+        let ran_ns = now_ns.saturating_sub(running.since_ns);
+        let heat = Heat::of(running.ema_ns.max(now_ns.saturating_sub(running.burst_since_ns)));
+        let running_key = (running.virtual_ns + ran_ns + KEY_BIAS_NS) - heat.advance_ns();
         let woken_key = (entity.virtual_ns() + KEY_BIAS_NS) - entity.heat().advance_ns();
         woken_key + WAKE_GRANULARITY_NS < running_key
     }
 
+    /// [`Self::preempts`], where it is not two ordinary threads that meet.
+    fn preempts_by_class(&self, entity: &Entity, now_ns: u64) -> bool {
+        if self.is_idle() {
+            return true;
+        }
+        let (running, class) = (self.running.class, entity.class());
+        if class.rank() > 0 || running.rank() > 0 {
+            return class.rank() > running.rank() && !(running.rank() == 0 && self.is_throttled(now_ns));
+        }
+        if running.is_idle_policy() || class.is_idle_policy() {
+            return !class.is_idle_policy();
+        }
+        class.preempts_on_wake() && self.preempts_by_key(entity, now_ns)
+    }
+
     /// The clock at which the running thread may have to give way to one that waits; `None` while nothing can change
     /// without a wake-up.
+    #[inline]
     pub fn next_decision_ns(&self) -> Option<u64> {
-        if self.queued == 0 || self.running.is_idle {
+        if self.queued == 0 || self.is_idle() {
             return None;
         }
+        let slice_end = self.running.slice_end_ns;
+        let slice_end = (slice_end < NO_SLICE).then_some(slice_end);
+        if self.running.class.rank() == 0 && self.queued_real_time == 0 {
+            return slice_end;
+        }
+        self.next_real_time_decision_ns(slice_end)
+    }
+
+    /// [`Self::next_decision_ns`], where real-time threads wait or run.
+    fn next_real_time_decision_ns(&self, slice_end: Option<u64>) -> Option<u64> {
         let window_end = self.window_start_ns + REAL_TIME_WINDOW_NS;
-        if self.running.rank == 0 {
-            let slice = self.running.slice_end_ns;
-            return if self.queued_real_time > 0 {
-                Some(slice.unwrap_or(window_end).min(window_end))
-            } else {
-                slice
-            };
+        let rank = self.running.class.rank();
+        if rank == 0 {
+            return Some(slice_end.unwrap_or(window_end).min(window_end));
         }
         let others_wait = self.queued > self.queued_real_time;
         let budget_end = others_wait
             .then(|| self.running.since_ns + REAL_TIME_BUDGET_NS.saturating_sub(self.window_used_ns))
             .map(|end| if end <= self.running.since_ns { window_end } else { end });
-        let equals_wait = self.ranks >> self.running.rank & 1 != 0;
-        let slice_end = if equals_wait { self.running.slice_end_ns } else { None };
+        let equals_wait = self.ranks >> rank & 1 != 0;
+        let slice_end = if equals_wait { slice_end } else { None };
         match (budget_end, slice_end) {
             (Some(budget), Some(slice)) => Some(budget.min(slice)),
             (one, other) => one.or(other),
@@ -312,7 +396,13 @@ impl<N: Schedulable> RunQueue<N> {
             return false;
         }
         let (ring, slot) = (place >> 8, place as u8);
-        let was_in = if ring == REAL_TIME_RING {
+        let was_in = if place == ALONE {
+            let is_it = self.alone.as_ref().is_some_and(|alone| Arc::ptr_eq(alone, node));
+            if is_it {
+                self.alone = None;
+            }
+            is_it
+        } else if ring == REAL_TIME_RING {
             let list = &mut self.real_time[usize::from(slot)];
             let was_in = list.remove(node);
             if list.is_empty() {
@@ -332,7 +422,8 @@ impl<N: Schedulable> RunQueue<N> {
     /// Takes a thread for another CPU: real-time ones first, then the one that would wait longest here.
     /// `may_move` says which are allowed to.
     pub fn steal(&mut self, mut may_move: impl FnMut(&N) -> bool) -> Option<Arc<N>> {
-        let node = self.find_real_time(&mut may_move).or_else(|| {
+        let alone = self.alone.clone().filter(|alone| may_move(alone));
+        let node = alone.or_else(|| self.find_real_time(&mut may_move)).or_else(|| {
             // The coldest ring first: what computes gains most from a CPU of its own and has the least in its caches.
             self.rings.iter().rev().find_map(|ring| ring.find_newest(&mut may_move))
         })?;
@@ -364,57 +455,98 @@ impl<N: Schedulable> RunQueue<N> {
         None
     }
 
+    #[inline]
     fn insert(&mut self, node: Arc<N>, end: End) {
-        let kept = node.clone();
-        let rank = node.entity().rank();
-        self.groups.join(node.entity());
-        let place = if rank > 0 {
-            let list = &mut self.real_time[usize::from(rank)];
-            match end {
-                End::Front => list.push_front(node),
-                End::Back => list.push_back(node),
-            }
-            self.ranks |= 1 << rank;
-            self.queued_real_time += 1;
-            REAL_TIME_RING << 8 | u16::from(rank)
-        } else {
-            let ring = node.entity().heat() as u16;
-            ring << 8 | u16::from(self.rings[usize::from(ring)].insert(node, end))
-        };
-        kept.entity().set_place(place);
+        let entity = node.entity();
+        self.groups.join(entity);
         self.queued += 1;
+        if self.queued == 1 && entity.rank() == 0 {
+            entity.set_place(ALONE);
+            self.alone = Some(node);
+        } else {
+            self.insert_among(node, end);
+        }
+    }
+
+    /// Puts a thread where it waits with others.
+    fn insert_among(&mut self, node: Arc<N>, end: End) {
+        if let Some(alone) = self.alone.take() {
+            self.insert_by_rank(alone, End::Back);
+        }
+        self.insert_by_rank(node, end);
+    }
+
+    fn insert_by_rank(&mut self, node: Arc<N>, end: End) {
+        let rank = node.entity().rank();
+        if rank == 0 {
+            let ring = node.entity().heat() as u16;
+            return self.rings[usize::from(ring)].insert(node, end, |node, slot| {
+                node.entity().set_place(ring << 8 | u16::from(slot));
+            });
+        }
+        node.entity().set_place(REAL_TIME_RING << 8 | u16::from(rank));
+        let list = &mut self.real_time[usize::from(rank)];
+        match end {
+            End::Front => list.push_front(node),
+            End::Back => list.push_back(node),
+        }
+        self.ranks |= 1 << rank;
+        self.queued_real_time += 1;
+    }
+
+    /// The least virtual time of those that wait, to within a bucket; [`NEVER`] if none with a share waits.
+    #[inline]
+    fn oldest_ns(&self) -> u64 {
+        match &self.alone {
+            Some(alone) => alone.entity().virtual_ns(),
+            None => self.rings[0].first_ns().min(self.rings[1].first_ns()).min(self.rings[2].first_ns()),
+        }
     }
 
     fn take_best(&mut self, now_ns: u64) -> Option<Arc<N>> {
         if self.queued == 0 {
             return None;
         }
-        let others_wait = self.queued > self.queued_real_time;
-        if self.ranks != 0 && !(others_wait && self.window_is_used_up(now_ns)) {
-            let rank = 127 - self.ranks.leading_zeros();
-            let list = &mut self.real_time[rank as usize];
-            let node = list.pop_front()?;
-            if list.is_empty() {
-                self.ranks &= !(1 << rank);
-            }
-            self.note_removed(&node);
+        if self.ranks != 0
+            && let Some(node) = self.take_real_time(now_ns)
+        {
             return Some(node);
         }
-        let mut best = None;
-        let mut oldest = u64::MAX;
-        for heat in Heat::ALL {
-            let Some(first) = self.rings[heat as usize].first_ns() else { continue };
-            oldest = oldest.min(first);
-            let key = first + KEY_BIAS_NS - heat.advance_ns();
-            if best.is_none_or(|(least, _)| key < least) {
-                best = Some((key, heat));
+        // Who is first comes from the rings' first threads, each as far ahead as its heat allows; the hotter of equals.
+        let key = |heat: Heat| match self.rings[heat as usize].first_ns() {
+            NEVER => NEVER,
+            first_ns => first_ns + KEY_BIAS_NS - heat.advance_ns(),
+        };
+        let (mut least, mut best) = (key(Heat::Hot), Heat::Hot);
+        for heat in [Heat::Normal, Heat::Cold] {
+            if key(heat) < least {
+                (least, best) = (key(heat), heat);
             }
         }
-        let (_, heat) = best?;
-        self.virtual_now_ns = self.virtual_now_ns.max(oldest);
-        let ring_code = (heat as u16) << 8;
-        let node = self.rings[heat as usize]
-            .pop(|moved, slot| moved.entity().set_place(ring_code | u16::from(slot)))?;
+        if least == NEVER {
+            return None;
+        }
+        self.virtual_now_ns = self.virtual_now_ns.max(self.oldest_ns());
+        let ring_code = (best as u16) << 8;
+        let node = self.rings[best as usize]
+            .pop(|node, slot| node.entity().set_place(ring_code | u16::from(slot)))?;
+        node.entity().set_place(NOT_QUEUED);
+        self.queued -= 1;
+        Some(node)
+    }
+
+    /// Takes the most urgent real-time thread, unless real-time threads have used up their time and others wait.
+    fn take_real_time(&mut self, now_ns: u64) -> Option<Arc<N>> {
+        let others_wait = self.queued > self.queued_real_time;
+        if others_wait && self.window_is_used_up(now_ns) {
+            return None;
+        }
+        let rank = 127 - self.ranks.leading_zeros();
+        let list = &mut self.real_time[rank as usize];
+        let node = list.pop_front()?;
+        if list.is_empty() {
+            self.ranks &= !(1 << rank);
+        }
         self.note_removed(&node);
         Some(node)
     }
@@ -456,21 +588,15 @@ pub fn rebase(entity: &Entity, from_ns: u64, to_ns: u64) {
     entity.set_virtual_ns(to_ns.saturating_add_signed(ahead));
 }
 
-fn slice_left(entity: &Entity) -> Option<u64> {
-    entity.slice_ns().map(|slice| slice.saturating_sub(entity.slice_used_ns()).max(MS / 2))
-}
-
 impl Running {
     const fn idle(now_ns: u64) -> Self {
         Self {
-            is_idle: true,
-            is_idle_policy: false,
-            rank: 0,
+            class: Class::IDLE_THREAD,
             virtual_ns: 0,
             ema_ns: 0,
-            burst_ns: 0,
+            burst_since_ns: now_ns,
             since_ns: now_ns,
-            slice_end_ns: None,
+            slice_end_ns: NO_SLICE,
         }
     }
 }

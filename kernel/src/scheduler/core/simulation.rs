@@ -178,6 +178,7 @@ impl World {
     /// Lets `index` choose anew.
     fn switch(&mut self, index: usize, why: Requeue) {
         self.charge(index);
+        let mut next = None;
         if let Some(id) = self.cpus[index].running.take() {
             let thread = self.threads[id].thread.clone();
             if self.threads[id].left_ns == 0 {
@@ -189,11 +190,13 @@ impl World {
                 self.threads[id].left_ns = self.about(behaviour.run_ns);
             } else {
                 self.threads[id].place = Place::Queued { since: self.now };
-                self.cpus[index].queue.requeue(thread, why);
+                next = self.cpus[index].queue.trade(thread, why);
             }
         }
         let now = self.now;
-        let mut next = self.cpus[index].queue.pick(now);
+        if next.is_none() {
+            next = self.cpus[index].queue.pick(now);
+        }
         if next.is_none() {
             next = self.steal(index);
         }
@@ -279,7 +282,7 @@ impl World {
     }
 
     fn run_ns(&self, id: usize) -> u64 {
-        self.threads[id].thread.entity.run_ns()
+        self.threads[id].thread.entity.run_ns_by(|| self.now)
     }
 
     /// The longest wait so far, of those that are over and the one that may be going on.
@@ -360,7 +363,7 @@ fn an_interactive_thread_pre_empts_hogs_at_once() {
     world.run_for(10_000 * MS);
     assert!(world.threads[editor].waits.len() > 300);
     assert_eq!(world.longest_wait(editor), 0);
-    assert_eq!(world.threads[editor].thread.entity.heat(), Heat::Hot);
+    assert_eq!(world.threads[editor].thread.entity.heat_by(|| world.now), Heat::Hot);
 }
 
 #[test]
@@ -372,7 +375,7 @@ fn the_moving_average_sorts_threads_into_the_three_queues() {
     let hog = world.add(nice(0), HOG);
     world.add(nice(0), HOG);
     world.run_for(2_000 * MS);
-    let heat = |id: usize| world.threads[id].thread.entity.heat();
+    let heat = |id: usize| world.threads[id].thread.entity.heat_by(|| world.now);
     assert_eq!(
         [heat(hot), heat(normal), heat(cold), heat(hog)],
         [Heat::Hot, Heat::Normal, Heat::Cold, Heat::Cold]

@@ -39,66 +39,74 @@ pub(super) fn reschedule_because(why: Requeue) {
 }
 
 /// Decides who runs next on this CPU; `None` if the calling thread goes on.
+#[inline]
 fn choose_next(me: &Current<Thread>, why: Requeue) -> Option<Arc<Thread>> {
     let cpu = CPUS.get();
     let mut queue = cpu.queue.lock();
     let now_ns = hal::time::now_ns();
-    let ran_ns = queue.charge(me.entity(), now_ns);
+    queue.charge(me.entity(), now_ns);
     if me.task.work().contains(Work::RESCHEDULE) {
         me.task.lower(Work::RESCHEDULE);
     }
-    if me.is_idle() {
-        cpu.times.add_idle(ran_ns);
-    } else {
-        cpu.times.add_busy(ran_ns);
-        if me.state() == State::RUNNABLE {
-            if why == Requeue::Preempted {
-                me.note_lost_cpu();
-            }
-            if !me.entity().may_run_on(hal::cpu::id().index()) {
-                queue.note_preemption(me.entity());
-                cpu.handover.put(me.arc());
-            } else if queue.is_empty() {
-                me.entity().renew_slice();
-                queue.set_running(me.entity(), now_ns);
-                return None;
-            } else {
-                queue.requeue(me.arc(), why);
-            }
-            me.count_switch(why == Requeue::Yielded);
-        } else {
-            queue.note_block(me.entity());
-            me.set_active(false);
-            me.count_switch(true);
-        }
-    }
-    let next = queue.pick(now_ns);
-    cpu.publish(&queue);
-    match next {
-        Some(next) => {
-            if !cpu.is_busy.load(Relaxed) {
-                cpu.is_busy.store(true, Relaxed);
-                // Samples keep to a grid, so that threads that never run for a whole tick are found running too.
-                cpu.next_tick_ns.store((now_ns / TICK_NS + 1) * TICK_NS, Relaxed);
-            }
-            clock_event::request(cpu.next_tick_ns.load(Relaxed));
-            if let Some(at_ns) = queue.next_decision_ns() {
-                clock_event::request(at_ns);
-            }
-            drop(queue);
-            if core::ptr::eq(Arc::as_ptr(&next), &raw const **me) {
-                return None;
-            }
-            cpu.times.count_switch();
+    let next = if me.state() == State::RUNNABLE {
+        if me.is_idle() {
+            let next = queue.pick(now_ns)?;
+            begin_to_run(cpu, now_ns);
             Some(next)
+        } else if !me.entity().may_run_on(hal::cpu::id().index()) {
+            queue.note_preemption(me.entity());
+            cpu.handover.put(me.arc());
+            count_lost_cpu(me, why);
+            queue.pick(now_ns)
+        } else if queue.is_empty() {
+            queue.go_on(me.entity());
+            return None;
+        } else {
+            count_lost_cpu(me, why);
+            queue.trade(me.arc(), why)
         }
-        None if me.is_idle() => None,
-        None => {
-            cpu.is_busy.store(false, Relaxed);
-            cpu.times.count_switch();
-            cpu.idle.get().cloned()
-        }
+    } else {
+        queue.note_block(me.entity());
+        me.set_active(false);
+        me.count_switch(true);
+        queue.pick(now_ns)
+    };
+    cpu.publish(&queue);
+    let Some(next) = next else {
+        cpu.times.begin_idle(now_ns);
+        cpu.is_busy.store(false, Relaxed);
+        cpu.times.count_switch();
+        return cpu.idle.get().cloned();
+    };
+    if let Some(at_ns) = queue.next_decision_ns() {
+        clock_event::request(at_ns);
     }
+    drop(queue);
+    if core::ptr::eq(Arc::as_ptr(&next), &raw const **me) {
+        return None;
+    }
+    cpu.times.count_switch();
+    Some(next)
+}
+
+/// Counts that the calling thread loses its CPU though it could go on.
+#[inline]
+fn count_lost_cpu(me: &Thread, why: Requeue) {
+    if why == Requeue::Preempted {
+        me.note_lost_cpu();
+    }
+    me.count_switch(why == Requeue::Yielded);
+}
+
+/// Starts the clock of a CPU that was idle.
+fn begin_to_run(cpu: &Cpu, now_ns: u64) {
+    cpu.times.end_idle(now_ns);
+    cpu.is_busy.store(true, Relaxed);
+    // Samples keep to a grid, so that threads that never run for a whole tick are found running too. Each asks for the
+    // next one.
+    let next_tick_ns = (now_ns / TICK_NS + 1) * TICK_NS;
+    cpu.next_tick_ns.store(next_tick_ns, Relaxed);
+    clock_event::request(next_tick_ns);
 }
 
 /// Completes a switch, on the side of the thread that now runs. Every thread does this first.

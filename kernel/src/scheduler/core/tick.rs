@@ -22,8 +22,7 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
         return None;
     }
     let mut queue = cpu.queue.lock();
-    let ran_ns = queue.charge(me.entity(), now_ns);
-    cpu.times.add_busy(ran_ns);
+    queue.charge(me.entity(), now_ns);
     cpu.publish(&queue);
     let next_decision_ns = queue.next_decision_ns();
     drop(queue);
@@ -49,7 +48,7 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
 fn sample(me: &Thread, cpu: &Cpu, now_ns: u64) {
     let in_user_mode = hal::irq::interrupted_user();
     me.count_sample(in_user_mode);
-    cpu.times.count_sample(in_user_mode, me.entity().attributes().nice > 0);
+    cpu.times.count_sample(in_user_mode, me.entity().attributes().nice > 0, now_ns);
     SCHEDULER.load.update(now_ns, Scheduler::active());
     crate::time::cpu_clocks::sample(me);
     let idle = SCHEDULER.idle.load(Relaxed);
