@@ -12,6 +12,7 @@ pub mod command_line;
 pub mod lock_order;
 
 pub mod klog;
+pub mod list;
 pub mod memory;
 pub mod random;
 pub mod scheduler;

@@ -33,6 +33,21 @@ impl PageTable {
         &mut self,
         range: Range<usize>,
         flush: &mut TlbFlush,
+        removed: impl FnMut(usize, &Frame, PageFlags),
+    ) -> Result<usize, Error> {
+        self.unmap_range_but(PageFlags::empty(), range, flush, removed)
+    }
+
+    /// Like [`unmap_range_with`](Self::unmap_range_with), but pages that have one of the flags `spared` stay; large ones,
+    /// and those in tables that are shared with other spaces, do not.
+    ///
+    /// # Errors
+    /// As [`unmap_range`](Self::unmap_range).
+    pub fn unmap_range_but(
+        &mut self,
+        spared: PageFlags,
+        range: Range<usize>,
+        flush: &mut TlbFlush,
         mut removed: impl FnMut(usize, &Frame, PageFlags),
     ) -> Result<usize, Error> {
         let Some(range) = clamp(range) else { return Ok(0) };
@@ -43,7 +58,7 @@ impl PageTable {
             pages += 1 << frame.order();
             removed(page, frame, flags);
         };
-        let mut unmap = Unmap { flush, removed: &mut removed, shares: 0, large: 0 };
+        let mut unmap = Unmap { flush, removed: &mut removed, spared, shares: 0, large: 0 };
         // SAFETY: `self` is borrowed exclusively, and the root is of this level.
         unsafe { unmap_level(self.space.root_table(), ROOT_LEVEL, range, &mut unmap) };
         self.shares.set(self.shares.get() - unmap.shares);
@@ -301,6 +316,8 @@ pub(super) fn copy_entry(from: Table<'_>, to: Table<'_>, i: usize) -> Entry {
 pub(super) struct Unmap<'a> {
     pub(super) flush: &'a mut TlbFlush,
     pub(super) removed: &'a mut dyn FnMut(usize, &Frame, PageFlags),
+    /// Single pages with one of these flags stay.
+    pub(super) spared: PageFlags,
     /// Shared tables that were given up.
     pub(super) shares: u32,
     /// Large pages that were unmapped.
@@ -318,13 +335,15 @@ unsafe fn unmap_level(table: Table<'_>, level: u32, range: Range<usize>, unmap: 
     for i in table.used(index(range.start, level)..index(range.end - 1, level) + 1) {
         let part = part(&range, i, level);
         if level == 0 {
-            let old = table.swap(i, Entry::ABSENT);
-            gone += 1;
-            // SAFETY: the entry owned this handle, and has been cleared.
-            let frame = unsafe { Frame::from_raw(old.frame()) };
-            (unmap.removed)(part.start, &frame, old.flags());
-            unmap.flush.page(part.start, old);
-            unmap.flush.frame(frame);
+            if !table.load(i).flags().intersects(unmap.spared) {
+                let old = table.swap(i, Entry::ABSENT);
+                gone += 1;
+                // SAFETY: the entry owned this handle, and has been cleared.
+                let frame = unsafe { Frame::from_raw(old.frame()) };
+                (unmap.removed)(part.start, &frame, old.flags());
+                unmap.flush.page(part.start, old);
+                unmap.flush.frame(frame);
+            }
         } else if level == 1 && table.load(i).is_special() {
             let is_gone = if table.load(i).is_large() {
                 large::unmap(table, i, part.start, unmap);

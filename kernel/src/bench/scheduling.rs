@@ -8,8 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hal::task::switch_to;
 
 use super::harness::{Outcome, Row, Stopwatch};
+use crate::list::{Linked, Links};
 use crate::scheduler::core::entity::Entity;
-use crate::scheduler::core::list::{Linked, Links};
 use crate::scheduler::core::policy::{MS, ema};
 use crate::scheduler::core::run_queue::{Requeue, RunLink, RunQueue, Schedulable};
 use crate::scheduler::thread::{allocate_id, insert};

@@ -15,7 +15,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
+use core::ops::Bound;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use hal::sync::{Mutex, SpinLock, SpinLockIrq};
@@ -29,9 +29,9 @@ use smallvec::SmallVec;
 
 use crate::fs::vfs::anonymous::AnonymousInode;
 use crate::fs::vfs::{File, FileType, OpenFile, PollEvents};
+use crate::list::{Linked, Links, List};
 use crate::lock_order;
 use crate::memory::reserve;
-use crate::scheduler::core::list::{Linked, Links, List};
 use crate::scheduler::wait::{PollTable, PollTarget, WaitQueue};
 
 /// Bits of the events word that are no events.
@@ -235,6 +235,7 @@ impl Epoll {
         });
         let mut registration = PollTable::with_target(Arc::new(Notifier(interest.clone())));
         let now = file.poll(Some(&mut registration));
+        registration.check()?;
         interests.insert(key, Entry { interest: interest.clone(), _registration: registration });
         drop(interests);
         self.announce(&interest, now, wish.events);
@@ -274,12 +275,21 @@ impl Epoll {
         if core::ptr::eq(self, watcher) || depth == 0 {
             return Err(Errno::ELOOP);
         }
-        let files: Vec<Arc<OpenFile>> =
-            self.interests.lock().values().filter_map(|entry| entry.interest.file.upgrade()).collect();
-        files
-            .iter()
-            .filter_map(|file| file.file().as_epoll())
-            .try_for_each(|below| below.check_chain(watcher, depth - 1))
+        let mut after = Bound::Unbounded;
+        while let Some((key, file)) = self.next_interest(after) {
+            after = Bound::Excluded(key);
+            if let Some(below) = file.as_ref().and_then(|file| file.file().as_epoll()) {
+                below.check_chain(watcher, depth - 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first interest with a key in a range that has only this lower bound, and its file if that is open.
+    fn next_interest(&self, from: Bound<Key>) -> Option<(Key, Option<Arc<OpenFile>>)> {
+        let interests = self.interests.lock();
+        let (key, entry) = interests.range((from, Bound::Unbounded)).next()?;
+        Some((*key, entry.interest.file.upgrade()))
     }
 
     /// Waits until a file is ready or the clock reaches `deadline` (nanoseconds, monotonic; 0 has passed); adds up to
@@ -302,10 +312,12 @@ impl Epoll {
         }
     }
 
-    /// Looks at what may be ready, each once.
+    /// Looks at what may be ready, each once, as far as memory for the answer goes.
     fn collect(&self, max: usize, found: &mut Events) {
         let mut again = SmallVec::<[Arc<Interest>; FEW]>::new();
         while found.len() < max
+            && found.try_reserve(1).is_ok()
+            && again.try_reserve(1).is_ok()
             && let Some(interest) = self.ready.pop()
         {
             let events = interest.look();
@@ -373,6 +385,8 @@ impl Drop for Epoll {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::fs::vfs::IoFlags;
     use crate::ipc::eventfd::EventCounter;

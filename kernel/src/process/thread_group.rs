@@ -17,7 +17,7 @@ use super::signal::{Actions, PendingSignals};
 use super::{Pid, UserThread};
 use crate::fs::vfs::OpenFile;
 use crate::lock_order;
-use crate::memory::address_space::AddressSpace;
+use crate::memory::address_space::{AddressSpace, Body};
 use crate::memory::fallible;
 use crate::scheduler::Thread;
 use crate::scheduler::thread::thread::ThreadName;
@@ -337,6 +337,11 @@ impl Process {
     /// The address space, while the process has one.
     pub fn try_address_space(&self) -> Option<Arc<AddressSpace>> {
         self.address_space.lock().clone()
+    }
+
+    /// The address space for a look at it under locks, while the process has one.
+    pub fn look_at_memory(&self) -> Option<Arc<Body>> {
+        self.address_space.lock().as_ref().map(|space| space.body().clone())
     }
 
     /// What tells the address space apart from all others as long as the process has it.

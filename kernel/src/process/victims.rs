@@ -6,7 +6,6 @@ use linux_abi::signal::Signal;
 
 use super::signal::send::send_kernel_signal;
 use super::{Process, exit, tree};
-use crate::memory::address_space::AddressSpace;
 use crate::memory::oom::{self, Candidate, Name, Victims};
 
 struct Processes;
@@ -37,9 +36,7 @@ impl Victims for Processes {
 
 /// Describes a process that has memory.
 fn describe(process: &Process) -> Option<Candidate> {
-    let space = process.try_address_space()?;
-    let usage = space.usage();
-    AddressSpace::let_go(space);
+    let usage = process.look_at_memory()?.usage();
     Some(Candidate {
         pid: process.pid,
         name: Name::from_slice(process.name().as_bytes()),

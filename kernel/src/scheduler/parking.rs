@@ -4,12 +4,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use hal::sync::SpinLockIrq;
 
-use super::core::list::List;
 use super::core::scheduler::current;
 use super::core::switch::schedule;
 use super::core::wakeup::wake;
 use super::thread::state::State;
 use super::thread::thread::{ParkLink, Thread};
+use crate::list::List;
 use crate::lock_order;
 
 const BUCKETS: usize = 64;

@@ -7,10 +7,10 @@ use hal::sync::SpinLockIrq;
 use linux_abi::errno::Errno;
 
 use super::SCHEDULER;
-use super::core::list::List;
 use super::core::policy::{Attributes, Priority};
 use super::thread::thread::{GraveLink, Thread};
 use super::wait::WaitQueue;
+use crate::list::List;
 use crate::lock_order;
 use crate::time::timer;
 

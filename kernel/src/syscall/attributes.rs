@@ -288,9 +288,9 @@ fn sync_file(cx: &Context, fd: i32, data_only: bool) -> Result<usize, SyscallErr
 
 /// sync(2): writes everything to its device; what goes wrong has no way to be told.
 pub(super) fn sync(_cx: &Context, _args: &Args) -> Result<usize, SyscallError> {
-    for super_block in mount::super_blocks() {
+    mount::for_each_super_block(|super_block| {
         let _ = super_block.file_system().sync();
-    }
+    });
     Ok(0)
 }
 

@@ -76,7 +76,7 @@ pub(super) fn mount(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let source = source.unwrap_or_else(|| b"none".to_vec());
     let is_read_only = flags.contains(MountFlags::MS_RDONLY);
     let file_system = (kind.mount)(&MountRequest { source: &source, options: &options, is_read_only })?;
-    let super_block = SuperBlock::of(file_system, is_read_only);
+    let super_block = SuperBlock::of(file_system, is_read_only)?;
     let root = super_block.root().clone();
     let new = Mount::new(super_block, root, &source, MountOptions::from_flags(flags));
     mounts::attach(new, &place)?;

@@ -15,6 +15,7 @@ use linux_abi::errno::Errno;
 
 use super::cpu_clocks::CpuClock;
 use crate::lock_order;
+use crate::memory::fallible;
 use crate::process::Process;
 use crate::scheduler::wait::WaitQueue;
 
@@ -58,8 +59,11 @@ impl CpuWatch {
     }
 
     /// Adds a timer of `owner`.
-    pub(super) fn add_timer(&self, owner: Weak<Process>, id: i32) {
-        self.timers.lock().push((owner, id));
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn add_timer(&self, owner: Weak<Process>, id: i32) -> Result<(), Errno> {
+        fallible::push(&mut self.timers.lock(), (owner, id))
     }
 
     /// Takes a timer of `owner` out.
@@ -75,10 +79,13 @@ impl CpuWatch {
 
     /// Fires what timers are due and wakes the sleepers; answers whether anything still waits.
     pub(super) fn check(&self) -> bool {
-        let timers: Vec<Watcher> = self.timers.lock().clone();
         let mut is_armed = false;
-        for (owner, id) in timers {
-            if let Some(owner) = owner.upgrade() {
+        // Backwards and without the lock while one is told: what comes or goes meanwhile makes none be left out.
+        let mut index = self.timers.lock().len();
+        while index > 0 {
+            index -= 1;
+            let timer = self.timers.lock().get(index).map(|(owner, id)| (owner.upgrade(), *id));
+            if let Some((Some(owner), id)) = timer {
                 is_armed |= owner.timers.posix.check(&owner, id);
             }
         }

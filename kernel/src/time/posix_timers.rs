@@ -108,7 +108,11 @@ impl PosixTimers {
         state.timers.insert(id, fresh);
         drop(state);
         if let Some(clock) = cpu_clock {
-            clock.process.timers.cpu_watch.add_timer(Arc::downgrade(process), id);
+            let watch = &clock.process.timers.cpu_watch;
+            if let Err(error) = watch.add_timer(Arc::downgrade(process), id) {
+                self.state.lock().timers.remove(&id);
+                return Err(error);
+            }
         }
         Ok(id)
     }

@@ -20,8 +20,8 @@ use hal::cpu::CpuId;
 use hal::sync::SpinLockIrq;
 
 use super::timer_queue::{Deadline, Timed, TimerLink, TimerQueue};
+use crate::list::{Linked, Links, List};
 use crate::lock_order;
-use crate::scheduler::core::list::{Linked, Links, List};
 use crate::scheduler::service;
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::Thread;

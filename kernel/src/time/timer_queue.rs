@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use crate::scheduler::core::list::{Linked, List};
+use crate::list::{Linked, List};
 
 /// The kind of link by which a timer is in its queue.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scheduler::core::list::Links;
+    use crate::list::Links;
 
     struct Node {
         id: usize,

@@ -10,6 +10,7 @@ use linux_abi::errno::Errno;
 use linux_abi::time::{NSEC_PER_SEC, Timespec};
 
 use crate::lock_order;
+use crate::memory::fallible;
 use crate::scheduler::wait::WaitQueue;
 
 hal::machine_static! {
@@ -66,9 +67,7 @@ pub fn watch(watcher: Weak<dyn Watcher>) -> Result<(), Errno> {
     if watchers.len() == watchers.capacity() {
         watchers.retain(|known| known.strong_count() != 0);
     }
-    watchers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    watchers.push(watcher);
-    Ok(())
+    fallible::push(&mut watchers, watcher)
 }
 
 /// Backwards, and without the lock while one is told: what comes or goes meanwhile makes none be left out.

@@ -91,6 +91,7 @@ pub fn probe(index: usize, termios: &Termios) -> Option<Arc<Terminal>> {
     port.uart.start(line);
     let device = DeviceNumber::new(MAJOR, FIRST_MINOR + index as u32);
     let terminal = Terminal::new(device, port.clone(), &termios);
+    let terminal = terminal.inspect_err(|error| log::error!("ttyS{index}: {error}")).ok()?;
     // Probing happens once, at boot, on one CPU: the slot is free.
     let _ = LINES[index].set(Line { port: port.clone(), terminal: terminal.clone() });
     // Ports share their interrupts: the second finds the handler installed, which serves all of them.

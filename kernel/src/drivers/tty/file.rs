@@ -1,15 +1,17 @@
 //! An open terminal: reading and writing.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use linux_abi::errno::Errno;
 use linux_abi::signal::Signal;
 use linux_abi::termios::{TOSTOP, VMIN, VTIME};
 
+use super::input_queue::CAPACITY;
+use super::output::Output;
 use super::terminal::Terminal;
 use crate::fs::vfs::{File, IoFlags, OpenFile, PollEvents};
+use crate::memory::fallible;
 use crate::scheduler::wait::PollTable;
 use crate::uio::{Sink, Source};
 
@@ -52,22 +54,27 @@ impl TerminalFile {
 
     fn read_line(&self, sink: &mut Sink<'_>, flags: IoFlags) -> Result<usize, Errno> {
         let terminal = &self.terminal;
-        let take = || {
+        let limit = sink.remaining().min(CAPACITY);
+        let mut bytes = fallible::vec(limit)?;
+        let mut take = || {
             if self.is_hung_up() {
-                return Some(Ok(Vec::new()));
+                return Some(Ok(()));
             }
             let mut discipline = terminal.discipline.lock();
             if !discipline.is_canonical() {
                 // The mode changed while we waited; the caller starts again.
                 return Some(Err(Errno::EAGAIN));
             }
-            discipline.has_input(1).then(|| Ok(discipline.read(sink.remaining())))
+            discipline.has_input(1).then(|| {
+                discipline.read(limit, &mut bytes);
+                Ok(())
+            })
         };
-        let bytes = if flags.contains(IoFlags::NONBLOCK) {
+        if flags.contains(IoFlags::NONBLOCK) {
             take().ok_or(Errno::EAGAIN)??
         } else {
             terminal.readers.wait_interruptible(take)??
-        };
+        }
         terminal.driver.input_drained();
         sink.put(&bytes)
     }
@@ -82,7 +89,10 @@ impl TerminalFile {
         let wanted = min.min(sink.remaining());
         let start = hal::time::now_ns();
         let mut done = 0;
+        let mut bytes = fallible::vec(sink.remaining().min(CAPACITY))?;
         loop {
+            bytes.clear();
+            let limit = sink.remaining().min(bytes.capacity());
             let deadline = match (min, time) {
                 (_, 0) => None,
                 (0, _) => Some(start + tenths),
@@ -91,22 +101,22 @@ impl TerminalFile {
                 _ => None,
             };
             let polls = flags.contains(IoFlags::NONBLOCK) || min == 0 && time == 0;
-            let take = || {
+            let mut take = || {
                 if self.is_hung_up() {
-                    return Some(Vec::new());
+                    return Some(());
                 }
                 let mut discipline = terminal.discipline.lock();
-                discipline.has_input(1).then(|| discipline.read(sink.remaining()))
+                discipline.has_input(1).then(|| discipline.read(limit, &mut bytes))
             };
             let outcome = if polls { Ok(take()) } else { terminal.readers.wait_deadline(deadline, take) };
-            let bytes = match outcome {
-                Ok(Some(bytes)) => bytes,
+            match outcome {
+                Ok(Some(())) => {}
                 Ok(None) if flags.contains(IoFlags::NONBLOCK) && done == 0 && min > 0 => {
                     return Err(Errno::EAGAIN);
                 }
                 Ok(None) => return Ok(done),
                 Err(errno) => return if done > 0 { Ok(done) } else { Err(errno) },
-            };
+            }
             if bytes.is_empty() {
                 return Ok(done);
             }
@@ -132,7 +142,8 @@ impl TerminalFile {
     /// Sends some of the bytes; answers how many, at least one.
     fn send(&self, bytes: &[u8], flags: IoFlags) -> Result<usize, Errno> {
         let terminal = &self.terminal;
-        let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
+        // Room for the longest translation of one byte at least.
+        let mut out = Output::with_room(bytes.len() + bytes.len() / 8 + 8)?;
         let mut push = || {
             if self.is_hung_up() {
                 return Some(Err(Errno::EIO));
@@ -144,7 +155,7 @@ impl TerminalFile {
             out.clear();
             // All of `out` is taken: only those who hold the lock send anything.
             let count = discipline.output(bytes, terminal.driver.room(), &mut out);
-            terminal.driver.write(&out);
+            terminal.driver.write(out.bytes());
             (count > 0).then_some(Ok(count))
         };
         if flags.contains(IoFlags::NONBLOCK) {

@@ -5,18 +5,17 @@
 //! and which bytes a reader gets. [`super::terminal`] acts on the answers.
 //!
 //! # Invariants
-//! 1. `ready` and `editing` together never hold more than [`CAPACITY`] bytes.
-//! 2. In canonical mode every byte of `ready` belongs to a line whose end is in `line_ends`, in order.
-//! 3. `column` is the cursor's column if the device shows what it was sent, modulo nothing wider than a line.
+//! 1. In canonical mode what is ready in `input` is lines, each with its end.
+//! 2. `column` is the cursor's column if the device shows what it was sent, modulo nothing wider than a line.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use linux_abi::errno::Errno;
 use linux_abi::signal::Signal;
 use linux_abi::termios::*;
 
-/// Bytes of input kept for readers (`N_TTY_BUF_SIZE`).
-pub const CAPACITY: usize = 4096;
+use super::input_queue::{InputQueue, MARK};
+use super::output::Output;
 
 /// What one received byte brings about, besides echo.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,13 +33,7 @@ pub struct Effects {
 /// Settings, input queue and cursor of one terminal.
 pub struct LineDiscipline {
     termios: Termios2,
-    ready: VecDeque<u8>,
-    /// For each complete line, the count of bytes ever made ready up to its end.
-    line_ends: VecDeque<u64>,
-    /// Counts of bytes ever made ready, and ever read.
-    made_ready: u64,
-    taken: u64,
-    editing: Vec<u8>,
+    input: InputQueue,
     takes_next_literally: bool,
     column: usize,
     /// Column before what has been echoed and not been sent yet.
@@ -51,19 +44,18 @@ pub struct LineDiscipline {
 
 impl LineDiscipline {
     /// A discipline with these settings.
-    pub fn new(termios: &Termios) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(termios: &Termios) -> Result<Self, Errno> {
+        Ok(Self {
             termios: Termios2::from_termios(*termios),
-            ready: VecDeque::new(),
-            line_ends: VecDeque::new(),
-            made_ready: 0,
-            taken: 0,
-            editing: Vec::new(),
+            input: InputQueue::new()?,
             takes_next_literally: false,
             column: 0,
             sent_column: 0,
             edit_column: 0,
-        }
+        })
     }
 
     /// The settings in force.
@@ -76,14 +68,8 @@ impl LineDiscipline {
     pub fn set_termios(&mut self, new: Termios2) {
         let was_canonical = self.is_canonical();
         self.termios = new;
-        match (was_canonical, self.is_canonical()) {
-            (true, false) => {
-                let rest = core::mem::take(&mut self.editing);
-                self.make_ready(&rest);
-                self.line_ends.clear();
-            }
-            (false, true) if !self.ready.is_empty() => self.line_ends.push_back(self.made_ready),
-            _ => {}
+        if was_canonical != self.is_canonical() {
+            self.input.forget_lines(self.is_canonical());
         }
         self.takes_next_literally = false;
     }
@@ -95,65 +81,48 @@ impl LineDiscipline {
 
     /// Bytes a read could return now (`FIONREAD`).
     pub fn readable_len(&self) -> usize {
-        match self.line_ends.back() {
-            Some(&end) if self.is_canonical() => (end - self.taken) as usize,
-            None if self.is_canonical() => 0,
-            _ => self.ready.len(),
-        }
+        if self.is_canonical() { self.input.visible_len() } else { self.input.ready_len() }
     }
 
     /// Whether a read has something to return: a line (an end-of-file mark is an empty one), or at least `min` bytes.
     pub fn has_input(&self, min: usize) -> bool {
-        if self.is_canonical() { !self.line_ends.is_empty() } else { self.ready.len() >= min.max(1) }
+        let min = if self.is_canonical() { 1 } else { min.max(1) };
+        self.input.ready_len() >= min
     }
 
-    /// Takes up to `limit` bytes: in canonical mode not beyond the end of a line. Empty means end of file when
-    /// [`Self::has_input`] was true.
-    pub fn read(&mut self, limit: usize) -> Vec<u8> {
-        let available = match self.line_ends.front() {
-            Some(&end) if self.is_canonical() => (end - self.taken) as usize,
-            None if self.is_canonical() => 0,
-            _ => self.ready.len(),
-        };
-        let count = available.min(limit);
-        let bytes: Vec<u8> = self.ready.drain(..count).collect();
-        self.taken += count as u64;
-        if self.is_canonical() && self.line_ends.front().is_some_and(|&end| end == self.taken) {
-            self.line_ends.pop_front();
-        }
-        bytes
+    /// Moves up to `limit` bytes to `out`, which has room for them: in canonical mode not beyond the end of a line. None
+    /// means end of file when [`Self::has_input`] was true.
+    pub fn read(&mut self, limit: usize, out: &mut Vec<u8>) {
+        if self.is_canonical() { self.input.take_of_line(limit, out) } else { self.input.take(limit, out) }
     }
 
     /// Room for received bytes; a pseudo-terminal's master waits for it.
     pub fn room(&self) -> usize {
-        (CAPACITY - 1).saturating_sub(self.ready.len() + self.editing.len())
+        self.input.room()
     }
 
     /// Drops everything typed and not read.
     pub fn flush_input(&mut self) {
-        self.taken += self.ready.len() as u64;
-        self.ready.clear();
-        self.line_ends.clear();
-        self.editing.clear();
+        self.input.clear();
         self.takes_next_literally = false;
     }
 
     /// Handles a received byte; what is to be echoed is appended to `echo`, ready for the device.
-    pub fn receive(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+    pub(super) fn receive(&mut self, byte: u8, echo: &mut Output) -> Effects {
         if echo.is_empty() {
             self.sent_column = self.column;
         }
         let mut byte = byte;
-        if self.input(ISTRIP) {
+        if self.input_flag(ISTRIP) {
             byte &= 0x7f;
         }
-        if self.input(IUCLC) && self.local(IEXTEN) {
+        if self.input_flag(IUCLC) && self.local(IEXTEN) {
             byte = byte.to_ascii_lowercase();
         }
         if core::mem::take(&mut self.takes_next_literally) {
             return self.insert(byte, echo);
         }
-        if self.input(IXON) {
+        if self.input_flag(IXON) {
             if self.is_key(byte, VSTART) {
                 return Effects { flow: Some(false), ..Effects::default() };
             }
@@ -167,13 +136,13 @@ impl LineDiscipline {
             return self.receive_signal(byte, signal, echo);
         }
         let mut effects = Effects::default();
-        if self.input(IXON) && self.input(IXANY) {
+        if self.input_flag(IXON) && self.input_flag(IXANY) {
             effects.flow = Some(false);
         }
         match byte {
-            b'\r' if self.input(IGNCR) => return effects,
-            b'\r' if self.input(ICRNL) => byte = b'\n',
-            b'\n' if self.input(INLCR) => byte = b'\r',
+            b'\r' if self.input_flag(IGNCR) => return effects,
+            b'\r' if self.input_flag(ICRNL) => byte = b'\n',
+            b'\n' if self.input_flag(INLCR) => byte = b'\r',
             _ => {}
         }
         let more =
@@ -183,17 +152,19 @@ impl LineDiscipline {
 
     /// Translates bytes a program writes (`OPOST` and its kin), as many as become no more than `room`, and keeps track
     /// of the column. Answers how many it took.
-    pub fn output(&mut self, bytes: &[u8], room: usize, out: &mut Vec<u8>) -> usize {
+    pub(super) fn output(&mut self, bytes: &[u8], room: usize, out: &mut Output) -> usize {
         /// What the longest translation takes: a tab as blanks.
         const LONGEST: usize = 8;
 
+        let room = room.min(out.room());
         if !self.output_flag(OPOST) {
             let count = bytes.len().min(room);
-            out.extend_from_slice(&bytes[..count]);
+            out.extend(&bytes[..count]);
             return count;
         }
+        let kept_free = out.room() - room;
         for (count, &byte) in bytes.iter().enumerate() {
-            if out.len() + LONGEST > room {
+            if out.room() < kept_free + LONGEST {
                 return count;
             }
             self.output_byte(byte, out);
@@ -201,7 +172,7 @@ impl LineDiscipline {
         bytes.len()
     }
 
-    fn output_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
+    fn output_byte(&mut self, byte: u8, out: &mut Output) {
         match byte {
             b'\n' => {
                 if self.output_flag(ONLCR) {
@@ -230,7 +201,7 @@ impl LineDiscipline {
                 let spaces = 8 - self.column % 8;
                 self.column += spaces;
                 if self.termios.c_oflag & TABDLY == XTABS {
-                    out.extend(core::iter::repeat_n(b' ', spaces));
+                    out.extend(&[b' '; 8][..spaces]);
                 } else {
                     out.push(b'\t');
                 }
@@ -249,7 +220,7 @@ impl LineDiscipline {
         }
     }
 
-    fn receive_signal(&mut self, byte: u8, signal: Signal, echo: &mut Vec<u8>) -> Effects {
+    fn receive_signal(&mut self, byte: u8, signal: Signal, echo: &mut Output) -> Effects {
         let flushes = !self.local(NOFLSH);
         if flushes {
             self.flush_input();
@@ -260,10 +231,15 @@ impl LineDiscipline {
         if self.local(ECHO) {
             self.echo(byte, echo);
         }
-        Effects { signal: Some(signal), readable: false, flow: self.input(IXON).then_some(false), flushes }
+        Effects {
+            signal: Some(signal),
+            readable: false,
+            flow: self.input_flag(IXON).then_some(false),
+            flushes,
+        }
     }
 
-    fn receive_canonical(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+    fn receive_canonical(&mut self, byte: u8, echo: &mut Output) -> Effects {
         if self.is_key(byte, VERASE) {
             self.erase_character(byte, echo);
         } else if self.is_key(byte, VKILL) {
@@ -273,14 +249,14 @@ impl LineDiscipline {
         } else if self.local(IEXTEN) && self.is_key(byte, VLNEXT) {
             self.takes_next_literally = true;
             if self.local(ECHO) && self.local(ECHOCTL) {
-                echo.extend_from_slice(b"^\x08");
+                echo.extend(b"^\x08");
             }
         } else if self.local(IEXTEN) && self.local(ECHO) && self.is_key(byte, VREPRINT) {
             self.echo(byte, echo);
             self.output_byte(b'\n', echo);
             self.edit_column = self.column;
-            for index in 0..self.editing.len() {
-                self.echo(self.editing[index], echo);
+            for index in 0..self.input.editing_len() {
+                self.echo(self.input.editing(index), echo);
             }
         } else if byte == b'\n' {
             if self.local(ECHO) || self.local(ECHONL) {
@@ -301,55 +277,48 @@ impl LineDiscipline {
     }
 
     /// Adds a byte to the input as it is.
-    fn insert(&mut self, byte: u8, echo: &mut Vec<u8>) -> Effects {
+    fn insert(&mut self, byte: u8, echo: &mut Output) -> Effects {
         if self.room() == 0 {
-            if self.input(IMAXBEL) {
+            if self.input_flag(IMAXBEL) {
                 echo.push(0x07);
             }
             return Effects::default();
         }
         if self.local(ECHO) {
-            if self.editing.is_empty() {
+            if self.input.editing_len() == 0 {
                 self.edit_column = self.column;
             }
             self.echo(byte, echo);
         }
+        self.input.push(byte);
         if self.is_canonical() {
-            self.editing.push(byte);
             return Effects::default();
         }
-        self.make_ready(&[byte]);
+        self.input.make_ready(false);
         Effects { readable: true, ..Effects::default() }
     }
 
     fn finish_line(&mut self, terminator: Option<u8>) -> Effects {
-        let mut line = core::mem::take(&mut self.editing);
-        line.extend(terminator);
-        self.make_ready(&line);
-        self.line_ends.push_back(self.made_ready);
+        self.input.push(terminator.unwrap_or(MARK));
+        self.input.make_ready(true);
         Effects { readable: true, ..Effects::default() }
     }
 
-    fn make_ready(&mut self, bytes: &[u8]) {
-        self.ready.extend(bytes);
-        self.made_ready += bytes.len() as u64;
-    }
-
-    fn erase_character(&mut self, key: u8, echo: &mut Vec<u8>) {
-        let Some(erased) = self.pop_character() else { return };
+    fn erase_character(&mut self, key: u8, echo: &mut Output) {
+        let Some(start) = self.last_character() else { return };
+        let first = self.input.editing(start);
+        self.input.truncate_editing(start);
         if !self.local(ECHO) {
             return;
         }
-        if self.local(ECHOE) { self.rub_out(&erased, echo) } else { self.echo(key, echo) }
+        if self.local(ECHOE) { self.rub_out(first, echo) } else { self.echo(key, echo) }
     }
 
-    fn erase_word(&mut self, key: u8, echo: &mut Vec<u8>) {
-        let is_word = |bytes: &[u8]| {
-            bytes.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80)
-        };
+    fn erase_word(&mut self, key: u8, echo: &mut Output) {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
         let mut seen_word = false;
-        while let Some(last) = self.peek_character() {
-            if is_word(&last) {
+        while let Some(start) = self.last_character() {
+            if is_word(self.input.editing(start)) {
                 seen_word = true;
             } else if seen_word {
                 break;
@@ -358,43 +327,37 @@ impl LineDiscipline {
         }
     }
 
-    fn kill_line(&mut self, key: u8, echo: &mut Vec<u8>) {
+    fn kill_line(&mut self, key: u8, echo: &mut Output) {
         if !self.local(ECHO) {
-            self.editing.clear();
+            self.input.truncate_editing(0);
             return;
         }
         if self.local(ECHOK) && self.local(ECHOKE) && self.local(ECHOE) {
-            while !self.editing.is_empty() {
+            while self.input.editing_len() != 0 {
                 self.erase_character(key, echo);
             }
             return;
         }
-        self.editing.clear();
+        self.input.truncate_editing(0);
         self.echo(key, echo);
         if self.local(ECHOK) {
             self.output_byte(b'\n', echo);
         }
     }
 
-    fn peek_character(&self) -> Option<Vec<u8>> {
-        let mut start = self.editing.len().checked_sub(1)?;
-        if self.input(IUTF8) {
-            while start > 0 && self.editing[start] & 0xc0 == 0x80 {
+    /// Where the last character of the line being edited begins.
+    fn last_character(&self) -> Option<usize> {
+        let mut start = self.input.editing_len().checked_sub(1)?;
+        if self.input_flag(IUTF8) {
+            while start > 0 && self.input.editing(start) & 0xc0 == 0x80 {
                 start -= 1;
             }
         }
-        Some(self.editing[start..].to_vec())
+        Some(start)
     }
 
-    fn pop_character(&mut self) -> Option<Vec<u8>> {
-        let character = self.peek_character()?;
-        self.editing.truncate(self.editing.len() - character.len());
-        Some(character)
-    }
-
-    /// Takes a character off the screen.
-    fn rub_out(&mut self, character: &[u8], echo: &mut Vec<u8>) {
-        let first = character.first().copied().unwrap_or(0);
+    /// Takes a character off the screen, by its first byte.
+    fn rub_out(&mut self, first: u8, echo: &mut Output) {
         let width = match first {
             b'\t' => {
                 let target = self.width_of_editing();
@@ -406,7 +369,7 @@ impl LineDiscipline {
         };
         let is_tab = first == b'\t';
         for _ in 0..width {
-            echo.extend_from_slice(if is_tab { b"\x08" } else { b"\x08 \x08" });
+            echo.extend(if is_tab { b"\x08" } else { b"\x08 \x08" });
         }
         self.column = self.column.saturating_sub(width);
     }
@@ -414,7 +377,7 @@ impl LineDiscipline {
     /// Columns the line being edited takes, from its start column on.
     fn width_of_editing(&self) -> usize {
         let mut column = self.edit_column;
-        for &byte in &self.editing {
+        for byte in (0..self.input.editing_len()).map(|index| self.input.editing(index)) {
             column += match byte {
                 b'\t' => 8 - column % 8,
                 byte if byte.is_ascii_control() && self.local(ECHOCTL) => 2,
@@ -427,21 +390,21 @@ impl LineDiscipline {
     }
 
     /// Echoes a byte: control characters as `^X` if the settings say so.
-    fn echo(&mut self, byte: u8, echo: &mut Vec<u8>) {
+    fn echo(&mut self, byte: u8, echo: &mut Output) {
         if self.local(ECHOCTL) && byte.is_ascii_control() && byte != b'\t' && byte != b'\n' {
-            echo.extend_from_slice(&[b'^', byte ^ 0x40]);
+            echo.extend(&[b'^', byte ^ 0x40]);
             self.column += 2;
         } else {
             self.output_byte_if_processed(byte, echo);
         }
     }
 
-    fn output_byte_if_processed(&mut self, byte: u8, out: &mut Vec<u8>) {
+    fn output_byte_if_processed(&mut self, byte: u8, out: &mut Output) {
         if self.output_flag(OPOST) { self.output_byte(byte, out) } else { out.push(byte) }
     }
 
     fn is_continuation(&self, byte: u8) -> bool {
-        self.input(IUTF8) && byte & 0xc0 == 0x80
+        self.input_flag(IUTF8) && byte & 0xc0 == 0x80
     }
 
     fn signal_of(&self, byte: u8) -> Option<Signal> {
@@ -455,7 +418,7 @@ impl LineDiscipline {
         key != 0 && key == byte
     }
 
-    fn input(&self, flag: u32) -> bool {
+    fn input_flag(&self, flag: u32) -> bool {
         self.termios.c_iflag & flag != 0
     }
 

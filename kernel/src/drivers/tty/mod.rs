@@ -7,10 +7,13 @@
 //!                         +-- signals to the foreground process group of the session
 //! ```
 
+mod byte_queue;
 pub mod console;
 pub mod file;
+mod input_queue;
 pub mod job_control;
 pub mod line_discipline;
+mod output;
 pub mod pty;
 mod requests;
 pub mod terminal;

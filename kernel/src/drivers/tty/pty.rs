@@ -3,7 +3,6 @@
 //! What programs write to the slave waits in the master's buffer; what is written to the master is typed into the
 //! slave. Closing the master hangs the slave up; when the last slave is closed, the master reads `EIO`.
 
-use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -19,11 +18,13 @@ use linux_abi::termios::{
     Termios, Termios2, VSTART, VSTOP,
 };
 
+use super::byte_queue::ByteQueue;
 use super::file::TerminalFile;
 use super::requests::request_of_either_end;
 use super::terminal::{Driver, Opening, Terminal};
 use crate::fs::vfs::{DeviceNumber, File, IoFlags, OpenFile, PollEvents};
 use crate::lock_order;
+use crate::memory::fallible;
 use crate::scheduler::wait::{PollTable, WaitQueue};
 use crate::uio::{Sink, Source};
 
@@ -48,9 +49,9 @@ const INITIAL_TERMIOS: Termios = Termios { c_cflag: B38400 | CS8 | CREAD, ..Term
 struct Pair {
     index: usize,
     /// What waits for the master to read it.
-    output: SpinLock<VecDeque<u8>>,
+    output: SpinLock<ByteQueue>,
     /// What was typed and waits for room.
-    input: SpinLock<VecDeque<u8>>,
+    input: SpinLock<ByteQueue>,
     /// Who holds it hands what was typed to the slave.
     input_order: Mutex<()>,
     is_locked: AtomicBool,
@@ -80,17 +81,18 @@ pub struct MasterFile(Arc<Master>);
 /// Makes a pair (`open("/dev/ptmx")`); its slave is locked until `TIOCSPTLCK` unlocks it.
 ///
 /// # Errors
-/// `ENOSPC`: [`MAX`] pairs exist.
+/// `ENOSPC`: [`MAX`] pairs exist. `ENOMEM`.
 pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
     let mut pairs = PAIRS.lock();
     let index = pairs.iter().position(Option::is_none).unwrap_or(pairs.len());
     if index >= MAX {
         return Err(Errno::ENOSPC);
     }
+    fallible::grow_to(&mut pairs, index + 1, || None)?;
     let pair = Arc::new(Pair {
         index,
-        output: SpinLock::new(lock_order::PTY_OUTPUT, VecDeque::new()),
-        input: SpinLock::new(lock_order::PTY_OUTPUT, VecDeque::new()),
+        output: SpinLock::new(lock_order::PTY_OUTPUT, ByteQueue::new(CAPACITY)?),
+        input: SpinLock::new(lock_order::PTY_OUTPUT, ByteQueue::new(INPUT_CAPACITY)?),
         input_order: Mutex::new(lock_order::PTY_INPUT_ORDER, ()),
         is_locked: AtomicBool::new(true),
         is_packet_mode: AtomicBool::new(false),
@@ -102,13 +104,10 @@ pub fn open_master() -> Result<Arc<MasterFile>, Errno> {
         slave: Once::new(),
     });
     let device = DeviceNumber::new(SLAVE_MAJOR, index as u32);
-    let slave = Terminal::new(device, pair.clone(), &INITIAL_TERMIOS);
+    let slave = Terminal::new(device, pair.clone(), &INITIAL_TERMIOS)?;
     // The pair is new: nobody has set it.
     let _ = pair.slave.set(Arc::downgrade(&slave));
     let master = Arc::new(Master { pair, slave });
-    if index == pairs.len() {
-        pairs.push(None);
-    }
     pairs[index] = Some(master.clone());
     Ok(Arc::new(MasterFile(master)))
 }
@@ -130,10 +129,10 @@ pub fn slave(index: usize) -> Option<Arc<Terminal>> {
     find(index).map(|master| master.slave.clone())
 }
 
-/// The numbers of the pairs that exist.
-pub fn indices() -> Vec<usize> {
+/// The number of the first pair from number `start` on.
+pub fn next_index(start: usize) -> Option<usize> {
     let pairs = PAIRS.lock();
-    pairs.iter().enumerate().filter_map(|(index, pair)| pair.as_ref().map(|_| index)).collect()
+    pairs.iter().enumerate().skip(start).find_map(|(index, pair)| pair.as_ref().map(|_| index))
 }
 
 fn find(index: usize) -> Option<Arc<Master>> {
@@ -146,7 +145,7 @@ impl Pair {
     }
 
     fn input_room(&self) -> usize {
-        INPUT_CAPACITY - self.input.lock().len()
+        self.input.lock().room()
     }
 
     /// Hands what was typed to the slave, as long as it has room.
@@ -156,16 +155,13 @@ impl Pair {
         let Some(slave) = self.slave.get().and_then(Weak::upgrade) else { return };
         let _order = self.input_order.lock();
         loop {
+            let mut piece = [0; PIECE];
             let room = slave.input_room().min(PIECE);
-            let piece: Vec<u8> = {
-                let mut input = self.input.lock();
-                let count = room.min(input.len());
-                input.drain(..count).collect()
-            };
-            if piece.is_empty() {
+            let count = self.input.lock().take(&mut piece[..room]);
+            if count == 0 {
                 break;
             }
-            slave.receive(&piece);
+            slave.receive(&piece[..count]);
             crate::scheduler::cond_resched();
         }
         self.master_writers.wake_all();
@@ -180,35 +176,32 @@ impl Pair {
         }
     }
 
-    /// What the master reads next: a packet of events, or data behind a zero byte in packet mode, or data.
-    fn next_for_master(&self, limit: usize) -> Option<Vec<u8>> {
+    /// Gets what the master reads next, up to `limit` bytes: a packet of events, or data behind a zero byte in packet mode,
+    /// or data. `None`: nothing.
+    fn next_for_master(&self, limit: usize, out: &mut Vec<u8>) -> Option<()> {
         let is_packet_mode = self.is_packet_mode.load(Ordering::Relaxed);
         if is_packet_mode {
             let events = self.packet_events.swap(0, Ordering::AcqRel);
             if events != 0 {
-                return Some(Vec::from([events]));
+                out.push(events);
+                return Some(());
             }
         }
         let mut output = self.output.lock();
         if output.is_empty() {
             return None;
         }
-        let mut bytes = Vec::new();
         if is_packet_mode {
-            bytes.push(0);
+            out.push(0);
         }
-        let count = output.len().min(limit - bytes.len());
-        bytes.extend(output.drain(..count));
-        Some(bytes)
+        output.take_into(limit - out.len(), out);
+        Some(())
     }
 }
 
 impl Driver for Pair {
     fn write(&self, bytes: &[u8]) -> usize {
-        let mut output = self.output.lock();
-        let count = bytes.len().min(CAPACITY - output.len());
-        output.extend(&bytes[..count]);
-        drop(output);
+        let count = self.output.lock().push(bytes);
         if count > 0 {
             self.master_readers.wake_all();
         }
@@ -216,7 +209,7 @@ impl Driver for Pair {
     }
 
     fn room(&self) -> usize {
-        CAPACITY - self.output.lock().len()
+        self.output.lock().room()
     }
 
     fn discard(&self) {
@@ -302,17 +295,18 @@ impl File for MasterFile {
         if limit == 0 {
             return Ok(0);
         }
-        let take = || {
-            if let Some(bytes) = pair.next_for_master(limit) {
-                return Some(Ok(bytes));
+        let mut bytes = fallible::vec(limit)?;
+        let mut take = || {
+            if pair.next_for_master(limit, &mut bytes).is_some() {
+                return Some(Ok(()));
             }
             pair.has_lost_slave().then_some(Err(Errno::EIO))
         };
-        let bytes = if flags.contains(IoFlags::NONBLOCK) {
+        if flags.contains(IoFlags::NONBLOCK) {
             take().ok_or(Errno::EAGAIN)??
         } else {
             pair.master_readers.wait_interruptible(take)??
-        };
+        }
         self.0.slave.output_drained();
         sink.put(&bytes)
     }
@@ -338,7 +332,7 @@ impl File for MasterFile {
             });
             match taken {
                 Ok(taken) => {
-                    pair.input.lock().extend(&chunk[..taken]);
+                    pair.input.lock().push(&chunk[..taken]);
                     pair.deliver();
                     done += taken;
                 }
@@ -407,7 +401,7 @@ impl File for MasterFile {
             TCFLSH => match argument as u32 {
                 TCOFLUSH => Ok(0),
                 TCIFLUSH | TCIOFLUSH => {
-                    pair.output.lock().clear();
+                    pair.output.lock().truncate(0);
                     slave.output_drained();
                     Ok(0)
                 }

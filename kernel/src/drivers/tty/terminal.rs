@@ -7,7 +7,6 @@
 //! one piece.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hal::sync::SpinLock;
@@ -19,6 +18,7 @@ use linux_abi::termios::{Termios, Termios2, Winsize};
 use super::file::TerminalFile;
 use super::job_control::{self, JobControl};
 use super::line_discipline::LineDiscipline;
+use super::output::Output;
 use crate::fs::vfs::DeviceNumber;
 use crate::lock_order;
 use crate::process::Pid;
@@ -113,11 +113,14 @@ pub struct Terminal {
 
 impl Terminal {
     /// Makes a terminal on top of a driver, with the settings it starts with.
-    pub fn new(device: DeviceNumber, driver: Arc<dyn Driver>, termios: &Termios) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(device: DeviceNumber, driver: Arc<dyn Driver>, termios: &Termios) -> Result<Arc<Self>, Errno> {
+        Ok(Arc::new(Self {
             device,
             driver,
-            discipline: SpinLock::new(lock_order::LINE_DISCIPLINE, LineDiscipline::new(termios)),
+            discipline: SpinLock::new(lock_order::LINE_DISCIPLINE, LineDiscipline::new(termios)?),
             window: SpinLock::new(lock_order::LEAF, Winsize::default()),
             jobs: JobControl::default(),
             uses: SpinLock::new(lock_order::TERMINAL_USES, Uses::default()),
@@ -128,7 +131,7 @@ impl Terminal {
             last_input_ns: AtomicU64::new(0),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
-        })
+        }))
     }
 
     /// Opens the terminal.
@@ -208,7 +211,7 @@ impl Terminal {
         if !self.listens() {
             return;
         }
-        let mut echo = Vec::new();
+        let mut echo = Output::echo();
         let mut readable = false;
         for &byte in bytes {
             let effects = {
@@ -264,9 +267,9 @@ impl Terminal {
     }
 
     /// Sends echo; the caller holds `discipline`.
-    fn send_echo(&self, echo: &mut Vec<u8>) {
+    fn send_echo(&self, echo: &mut Output) {
         // Echo that finds the device full is lost, as on Linux when the echo buffer overruns.
-        self.driver.write(echo);
+        self.driver.write(echo.bytes());
         echo.clear();
     }
 

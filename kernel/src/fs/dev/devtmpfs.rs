@@ -50,11 +50,11 @@ mod tests {
     fn mounting_again_shows_the_same_tree() {
         let request =
             MountRequest { source: b"devtmpfs", options: b"size=1m,nr_inodes=100", is_read_only: false };
-        let first = SuperBlock::of(mount(&request).unwrap(), false);
-        let again = SuperBlock::of(mount(&request).unwrap(), false);
+        let first = SuperBlock::of(mount(&request).unwrap(), false).unwrap();
+        let again = SuperBlock::of(mount(&request).unwrap(), false).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         drop((first, again));
-        let other = SuperBlock::of(mount(&request).unwrap(), false);
+        let other = SuperBlock::of(mount(&request).unwrap(), false).unwrap();
         assert!(other.root().lookup(b"null").unwrap().is_some());
     }
 

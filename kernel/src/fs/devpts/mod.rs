@@ -72,11 +72,9 @@ pub fn add_slave(index: usize, uid: u32, gid: u32) {
         metadata.uid = options.uid.unwrap_or(uid);
         metadata.gid = options.gid.unwrap_or(gid);
     });
-    let present = pty::indices();
-    let mut slaves = instance.root.slaves.lock();
-    // Nodes whose pair has ended do not show any more: this is when they go.
-    slaves.retain(|known, _| present.binary_search(known).is_ok());
-    slaves.insert(index, Arc::new(node));
+    // It takes the place of that of an earlier pair, which has ended and does not show any more.
+    let old = instance.root.slaves.lock().insert(index, Arc::new(node));
+    drop(old);
 }
 
 /// The file system.
@@ -202,7 +200,10 @@ impl Inode for Root {
             }
         }
         let start = from.saturating_sub(FIRST_SLAVE);
-        for index in pty::indices().into_iter().map(|index| index as u64).filter(|&index| index >= start) {
+        let mut next = usize::try_from(start).ok().and_then(pty::next_index);
+        while let Some(index) = next {
+            next = pty::next_index(index + 1);
+            let index = index as u64;
             let name = alloc::format!("{index}");
             let entry = DirectoryEntry {
                 name: name.as_bytes(),

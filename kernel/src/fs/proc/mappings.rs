@@ -8,10 +8,9 @@ use hal::PAGE_SIZE;
 use linux_abi::errno::Errno;
 
 use super::file::{PIECE, TextSource};
-use super::memory::Looked;
 use crate::fs::vfs::text::Text;
 use crate::memory::MapLabel;
-use crate::memory::address_space::{AddressSpace, MappingInfo, PageCounts, VmFlags};
+use crate::memory::address_space::{Body, MappingInfo, PageCounts, VmFlags};
 use crate::scheduler;
 
 const KIB: usize = 1024;
@@ -30,20 +29,20 @@ pub(super) enum Form {
 
 /// The text; a piece of it starts at an address.
 pub(super) struct Mappings {
-    space: Weak<AddressSpace>,
+    space: Weak<Body>,
     form: Form,
 }
 
 impl Mappings {
     /// Makes a text about an address space.
-    pub(super) fn new(space: Weak<AddressSpace>, form: Form) -> Self {
+    pub(super) fn new(space: Weak<Body>, form: Form) -> Self {
         Self { space, form }
     }
 }
 
 impl TextSource for Mappings {
     fn show(&self, from: u64, text: &mut Text) -> Result<Option<u64>, Errno> {
-        let Some(space) = Looked::at(&self.space) else { return Ok(None) };
+        let Some(space) = self.space.upgrade() else { return Ok(None) };
         if self.form == Form::Sum {
             show_sum(&space, text);
             return Ok(None);
@@ -82,7 +81,7 @@ impl TextSource for Mappings {
 }
 
 /// Adds up all mappings, under a line that looks like that of one from the first address to the last.
-fn show_sum(space: &AddressSpace, text: &mut Text) {
+fn show_sum(space: &Body, text: &mut Text) {
     let mut sum = PageCounts::default();
     let mut start = None;
     let mut at = 0;

@@ -6,7 +6,6 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::ops::Deref;
 
 use hal::PAGE_SIZE;
 use linux_abi::cap::CAP_SYS_ADMIN;
@@ -18,7 +17,7 @@ use super::mappings::{Form, Mappings};
 use super::node::Common;
 use super::process::Subject;
 use crate::fs::vfs::{File, Inode, InodeState, IoFlags, Metadata, OpenRequest};
-use crate::memory::address_space::{AddressSpace, PAGE_COUNT, RemoteMode};
+use crate::memory::address_space::{Body, PAGE_COUNT, RemoteMode};
 use crate::memory::fallible;
 use crate::scheduler;
 use crate::uio::{Sink, Source};
@@ -71,12 +70,8 @@ impl Inode for MemoryInode {
         if self.view != View::Arguments {
             self.subject.check_inspect()?;
         }
-        let space = self.subject.process.try_address_space();
-        let space = space.map_or_else(Weak::new, |space| {
-            let weak = Arc::downgrade(&space);
-            AddressSpace::let_go(space);
-            weak
-        });
+        let space = self.subject.process.look_at_memory();
+        let space = space.map_or_else(Weak::new, |space| Arc::downgrade(&space));
         Ok(match self.view {
             View::Mappings => TextFile::new(Mappings::new(space, Form::Plain)),
             View::DetailedMappings => TextFile::new(Mappings::new(space, Form::Detailed)),
@@ -93,36 +88,10 @@ impl Inode for MemoryInode {
     }
 }
 
-/// An address space that is looked at for a moment, under the locks of an open file.
-pub(super) struct Looked(Option<Arc<AddressSpace>>);
-
-impl Looked {
-    /// Looks at an address space, if it is still there.
-    pub(super) fn at(space: &Weak<AddressSpace>) -> Option<Self> {
-        space.upgrade().map(|space| Self(Some(space)))
-    }
-}
-
-impl Deref for Looked {
-    type Target = AddressSpace;
-
-    fn deref(&self) -> &AddressSpace {
-        self.0.as_ref().expect("taken by drop only")
-    }
-}
-
-impl Drop for Looked {
-    fn drop(&mut self) {
-        if let Some(space) = self.0.take() {
-            AddressSpace::let_go(space);
-        }
-    }
-}
-
 /// A file whose position is a place in memory, or in a part of it.
 struct MemoryFile {
     view: View,
-    space: Weak<AddressSpace>,
+    space: Weak<Body>,
     arguments: (usize, usize),
     environment: (usize, usize),
     auxv: Vec<u8>,
@@ -138,7 +107,7 @@ impl MemoryFile {
         position: &mut u64,
         sink: &mut Sink<'_>,
     ) -> Result<usize, Errno> {
-        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
+        let Some(space) = self.space.upgrade() else { return Ok(0) };
         let mut buffer: Vec<u8> = fallible::zeroed(PAGE_SIZE)?;
         let mut done = 0;
         loop {
@@ -171,7 +140,7 @@ impl MemoryFile {
         if !wanted.is_multiple_of(WORD) || !position.is_multiple_of(WORD as u64) {
             return Err(Errno::EINVAL);
         }
-        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
+        let Some(space) = self.space.upgrade() else { return Ok(0) };
         let mut words = [0u64; 64];
         let mut done = 0;
         while done < wanted {
@@ -203,7 +172,7 @@ impl MemoryFile {
     fn title_range(&self) -> (usize, usize) {
         let (start, end) = self.arguments;
         let last = end.checked_sub(1).filter(|&last| last >= start && end == self.environment.0);
-        let (Some(last), Some(space)) = (last, Looked::at(&self.space)) else { return (start, end) };
+        let (Some(last), Some(space)) = (last, self.space.upgrade()) else { return (start, end) };
         let mut byte = [0];
         if space.read_remote(last, &mut byte).is_err() || byte[0] == 0 {
             return (start, end);
@@ -247,7 +216,7 @@ impl File for MemoryFile {
         if self.view != View::Memory {
             return Err(Errno::EINVAL);
         }
-        let Some(space) = Looked::at(&self.space) else { return Ok(0) };
+        let Some(space) = self.space.upgrade() else { return Ok(0) };
         let mut buffer: Vec<u8> = fallible::zeroed(PAGE_SIZE)?;
         let mut done = 0;
         while source.remaining() > 0 {

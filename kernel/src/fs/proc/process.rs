@@ -21,7 +21,7 @@ use crate::fs::vfs::{
     DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Inode, InodeState, LinkTarget, Metadata, Mount,
     Path,
 };
-use crate::memory::address_space::AddressSpace;
+use crate::memory::address_space::Body;
 use crate::process::inspect::{Identity, may_inspect};
 use crate::process::login::NOBODY;
 use crate::process::{Pid, Process, autogroup, tree};
@@ -110,11 +110,8 @@ impl Subject {
     }
 
     /// Runs `f` on the address space, while there is one.
-    pub(super) fn with_space<R>(&self, f: impl FnOnce(&AddressSpace) -> R) -> Option<R> {
-        let space = self.process.try_address_space()?;
-        let result = f(&space);
-        AddressSpace::let_go(space);
-        Some(result)
+    pub(super) fn with_space<R>(&self, f: impl FnOnce(&Body) -> R) -> Option<R> {
+        self.process.look_at_memory().map(|space| f(&space))
     }
 
     /// Lets only those look who could trace the process (ptrace(2), "access mode checking").
@@ -310,13 +307,12 @@ fn mount_lines(
 ) -> Result<Option<u64>, Errno> {
     scheduler::cond_resched();
     let root = root(subject).map_err(|_| Errno::EINVAL)?;
-    let mounts = mount::all();
     let start = usize::try_from(from).unwrap_or(usize::MAX);
-    for (index, mount) in mounts.iter().enumerate().skip(start) {
+    for (index, mount) in mount::all().enumerate().skip(start) {
         if text.len() >= PIECE {
             return Ok(Some(index as u64));
         }
-        write_line(mount, &root, text);
+        write_line(&mount, &root, text);
     }
     Ok(None)
 }

@@ -10,7 +10,7 @@ use linux_abi::signal::SigSet;
 use super::process::Subject;
 use super::status::{signal_sets, state, usage};
 use crate::fs::vfs::text::Text;
-use crate::memory::address_space::AddressSpace;
+use crate::memory::address_space::Body;
 use crate::process::{Times, tree};
 use crate::scheduler::Thread;
 
@@ -58,7 +58,7 @@ pub(super) fn stat(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     );
 
     let usage = usage(subject);
-    let layout = subject.with_space(AddressSpace::image).filter(|_| may_look).unwrap_or_default();
+    let layout = subject.with_space(Body::image).filter(|_| may_look).unwrap_or_default();
     let (code, data, heap, stack) = layout;
     let _ = write!(
         text,

@@ -10,7 +10,7 @@ use linux_abi::signal::SigSet;
 
 use super::process::Subject;
 use crate::fs::vfs::text::Text;
-use crate::memory::address_space::{AddressSpace, Usage};
+use crate::memory::address_space::{Body, Usage};
 use crate::scheduler::Thread;
 use crate::scheduler::thread::state::State;
 
@@ -29,7 +29,7 @@ pub(super) fn state(subject: &Subject) -> (char, &'static str) {
 
 /// The memory the process uses; none once it has ended.
 pub(super) fn usage(subject: &Subject) -> Usage {
-    subject.with_space(AddressSpace::usage).unwrap_or_default()
+    subject.with_space(Body::usage).unwrap_or_default()
 }
 
 /// Signals pending for a thread alone, and those it does not take now.

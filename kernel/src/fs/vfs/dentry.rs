@@ -456,11 +456,11 @@ pub(super) fn trim_cache() {
 /// directory.
 pub fn forget_unused(wanted: usize) -> usize {
     let mut forgotten = 0;
-    for super_block in super::mount::super_blocks() {
+    super::mount::for_each_super_block(|super_block| {
         if forgotten < wanted {
             forgotten += super_block.root().evict_below(wanted - forgotten);
         }
-    }
+    });
     forgotten
 }
 

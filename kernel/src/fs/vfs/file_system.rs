@@ -10,6 +10,7 @@ use linux_abi::errno::Errno;
 
 use super::{Dentry, DeviceNumber, Inode};
 use crate::lock_order;
+use crate::memory::fallible;
 
 /// Space and inodes of a file system, as `statfs(2)` says them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,6 +179,8 @@ pub struct SuperBlock {
     file_system: Arc<dyn FileSystem>,
     root: Arc<Dentry>,
     read_only: AtomicBool,
+    /// The last round of visits in which it was met.
+    round: AtomicU32,
 }
 
 /// The super blocks that [`SuperBlock::of`] made, by the address of their file system.
@@ -187,25 +190,38 @@ static SHARED: SpinLock<Vec<(usize, Weak<SuperBlock>)>> =
 impl SuperBlock {
     /// Returns the super block of `file_system`, a new one if it has none: however often a file system is mounted,
     /// there is one tree of names, and so one lock for each directory.
-    pub fn of(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn of(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Result<Arc<Self>, Errno> {
         let address = Arc::as_ptr(&file_system).addr();
         // Made before the lock is taken, for making it asks the file system; dropped after, if it is not needed.
         let new = Self::new(file_system, is_read_only);
         let mut shared = SHARED.lock();
         let known = shared.iter().find(|known| known.0 == address).and_then(|known| known.1.upgrade());
         if let Some(known) = known {
-            return known;
+            return Ok(known);
         }
         // What is left of others has ended with its file system, whose address may be used again.
         shared.retain(|known| known.1.strong_count() > 0);
-        shared.push((address, Arc::downgrade(&new)));
-        new
+        fallible::push(&mut shared, (address, Arc::downgrade(&new)))?;
+        Ok(new)
+    }
+
+    /// Notes a round of visits; answers whether this is the first time in it.
+    pub(super) fn meet(&self, round: u32) -> bool {
+        self.round.swap(round, Ordering::Relaxed) != round
     }
 
     /// Prepares `file_system` for mounting.
     pub fn new(file_system: Arc<dyn FileSystem>, is_read_only: bool) -> Arc<Self> {
         let root = Dentry::new_root(file_system.root());
-        Arc::new(Self { file_system, root, read_only: AtomicBool::new(is_read_only) })
+        Arc::new(Self {
+            file_system,
+            root,
+            read_only: AtomicBool::new(is_read_only),
+            round: AtomicU32::new(0),
+        })
     }
 
     /// The file system.

@@ -22,6 +22,7 @@ use linux_abi::statfs as st;
 use super::text::Text;
 use super::{Backwards, Dentry, Path, SuperBlock};
 use crate::lock_order;
+use crate::memory::{fallible, reserve};
 
 bitflags! {
     /// Properties of one mount. Kinds of access time: strict when none of the three is set.
@@ -170,6 +171,12 @@ struct MountTable {
     in_order: Vec<Arc<Mount>>,
 }
 
+/// Most mounts at one time (`fs.mount-max`).
+const MAX_MOUNTS: usize = 100_000;
+
+/// Kernel memory that a mount takes, roughly, bytes.
+const MOUNT_COST: usize = 1024;
+
 /// A table entry and the list hold a mount each.
 const TABLE_REFERENCES: usize = 2;
 
@@ -199,6 +206,7 @@ pub fn attach_root(mount: Arc<Mount>) -> Path {
 /// - `ENOTDIR`: a directory on a file or a file on a directory.
 /// - `ENOENT`: the place has been removed.
 /// - `EBUSY`: the same tree is the topmost thing there already.
+/// - `ENOSPC`: [`MAX_MOUNTS`]. `ENOMEM`.
 pub fn attach(mount: Arc<Mount>, place: &Path) -> Result<(), Errno> {
     if mount.root.is_directory() != place.dentry.is_directory() {
         return Err(Errno::ENOTDIR);
@@ -215,12 +223,16 @@ pub fn attach(mount: Arc<Mount>, place: &Path) -> Result<(), Errno> {
         return Err(Errno::EBUSY);
     }
     write(|table| {
+        if table.in_order.len() >= MAX_MOUNTS {
+            return Err(Errno::ENOSPC);
+        }
+        table.make_room()?;
         place.dentry.add_mount();
         table.by_place.insert(key(&place.mount, &place.dentry), mount.clone());
         *mount.mounted_on.lock() = Some(place);
         table.in_order.push(mount);
-    });
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Makes what `from` shows visible at `place` as well; `source` is what `/proc/mounts` names first. With `is_recursive`
@@ -230,45 +242,62 @@ pub fn attach(mount: Arc<Mount>, place: &Path) -> Result<(), Errno> {
 /// Those of [`attach`].
 pub fn bind(from: &Path, place: &Path, source: &[u8], is_recursive: bool) -> Result<(), Errno> {
     let copy = |mount: &Mount, root: &Arc<Dentry>, source: &[u8]| {
-        Mount::new(mount.super_block.clone(), root.clone(), source, mount.options())
+        reserve::check(MOUNT_COST + source.len())?;
+        Ok::<_, Errno>(Mount::new(mount.super_block.clone(), root.clone(), source, mount.options()))
     };
-    let below = if is_recursive { mounts_below(from) } else { Vec::new() };
-    let top = copy(&from.mount, &from.dentry, source);
+    let below = if is_recursive { mounts_below(from)? } else { Vec::new() };
+    let top = copy(&from.mount, &from.dentry, source)?;
     attach(top.clone(), place)?;
     // Each original with its copy; a mount comes behind the one it is mounted on.
-    let mut copies = alloc::vec![(from.mount.clone(), top.clone())];
+    let mut copies = fallible::vec(1 + below.len())?;
+    copies.push((from.mount.clone(), top.clone()));
     for (original, place) in below {
         let Some((_, parent)) = copies.iter().find(|(parent, _)| Arc::ptr_eq(parent, &place.mount)) else {
             continue;
         };
-        let new = copy(&original, &original.root, &original.source);
-        if let Err(error) = attach(new.clone(), &Path { mount: parent.clone(), dentry: place.dentry }) {
-            // Either the whole tree or nothing; somebody may have taken it off already.
-            let _ = detach_lazily(&top);
-            return Err(error);
-        }
+        let place = Path { mount: parent.clone(), dentry: place.dentry };
+        let new = copy(&original, &original.root, &original.source)
+            .and_then(|new| attach(new.clone(), &place).map(|()| new));
+        let new = match new {
+            Ok(new) => new,
+            Err(error) => {
+                // Either the whole tree or nothing; somebody may have taken it off already.
+                let _ = detach_lazily(&top);
+                return Err(error);
+            }
+        };
         copies.push((original, new));
     }
     Ok(())
 }
 
 /// Lists the mounts on `top`, or on what is below it, and theirs in turn, each with its place.
-fn mounts_below(top: &Path) -> Vec<(Arc<Mount>, Path)> {
-    let mut pending: Vec<_> =
-        all().into_iter().filter_map(|mount| mount.mounted_on().map(|place| (mount, place))).collect();
-    let mut found: Vec<(Arc<Mount>, Path)> = Vec::new();
+///
+/// # Errors
+/// `ENOMEM`.
+fn mounts_below(top: &Path) -> Result<Vec<(Arc<Mount>, Path)>, Errno> {
+    let mut pending = Vec::new();
+    for mount in all() {
+        if let Some(place) = mount.mounted_on() {
+            fallible::push(&mut pending, Some((mount, place)))?;
+        }
+    }
+    let mut found: Vec<(Arc<Mount>, Path)> = fallible::vec(pending.len())?;
     // `MS_MOVE` may have put a mount on a later one, so one pass is not enough.
     loop {
-        let is_inside = |(_, place): &(Arc<Mount>, Path)| {
-            found.iter().any(|(mount, _)| Arc::ptr_eq(mount, &place.mount))
-                || Arc::ptr_eq(&place.mount, &top.mount) && top.dentry.is_ancestor_of(&place.dentry)
-        };
-        let (inside, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(is_inside);
-        if inside.is_empty() {
-            return found;
+        let known = found.len();
+        for slot in &mut pending {
+            let is_inside = slot.as_ref().is_some_and(|(_, place)| {
+                found[..known].iter().any(|(mount, _)| Arc::ptr_eq(mount, &place.mount))
+                    || Arc::ptr_eq(&place.mount, &top.mount) && top.dentry.is_ancestor_of(&place.dentry)
+            });
+            if is_inside {
+                found.extend(slot.take());
+            }
         }
-        found.extend(inside);
-        pending = rest;
+        if found.len() == known {
+            return Ok(found);
+        }
     }
 }
 
@@ -294,25 +323,28 @@ pub fn detach(mount: &Arc<Mount>, own: usize) -> Result<(), Errno> {
 /// Takes `mount` and everything mounted below it out of the tree, however busy (`MNT_DETACH`). Who uses it keeps it.
 ///
 /// # Errors
-/// `EINVAL`: it is not attached, or is the root.
+/// `EINVAL`: it is not attached, or is the root. `ENOMEM`.
 pub fn detach_lazily(mount: &Arc<Mount>) -> Result<(), Errno> {
-    let mut removed = Vec::new();
-    write(|table| {
+    let removed = write(|table| {
         if mount.mounted_on().is_none() {
             return Err(Errno::EINVAL);
         }
-        let mut doomed = alloc::vec![mount.clone()];
+        let mut doomed = Vec::new();
+        fallible::push(&mut doomed, mount.clone())?;
         let mut next = 0;
         while let Some(parent) = doomed.get(next).cloned() {
-            doomed.extend(table.in_order.iter().filter(|other| other.parent_is(&parent)).cloned());
+            for child in table.in_order.iter().filter(|other| other.parent_is(&parent)) {
+                fallible::push(&mut doomed, child.clone())?;
+            }
             next += 1;
         }
+        let mut removed = fallible::vec(doomed.len())?;
         for mount in doomed.into_iter().rev() {
             if let Some(place) = mount.mounted_on() {
                 removed.push((table.remove(&mount, &place), place, mount));
             }
         }
-        Ok(())
+        Ok(removed)
     })?;
     drop(removed);
     Ok(())
@@ -342,6 +374,7 @@ pub fn relocate(mount: &Arc<Mount>, place: &Path) -> Result<(), Errno> {
     let place = topmost(place.clone());
     let old = write(|table| {
         let old = mount.mounted_on().ok_or(Errno::EINVAL)?;
+        table.make_room()?;
         let removed = table.by_place.remove(&key(&old.mount, &old.dentry));
         old.dentry.remove_mount();
         place.dentry.add_mount();
@@ -361,6 +394,7 @@ pub fn pivot(new_root: &Arc<Mount>, old_root: &Arc<Mount>, put_old: &Path) -> Re
     put_old.dentry.pin_in_parent();
     let old = write(|table| {
         let old = new_root.mounted_on().ok_or(Errno::EINVAL)?;
+        table.make_room()?;
         let removed = table.by_place.remove(&key(&old.mount, &old.dentry));
         old.dentry.remove_mount();
         let old_place = new_root.mounted_on.lock().take();
@@ -385,6 +419,18 @@ pub fn pivot(new_root: &Arc<Mount>, old_root: &Arc<Mount>, put_old: &Path) -> Re
 }
 
 impl MountTable {
+    /// Sees to it that one more mount fits in.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn make_room(&mut self) -> Result<(), Errno> {
+        fallible::make_room(&mut self.in_order, 1)?;
+        if self.by_place.capacity() == self.by_place.len() {
+            reserve::check(2 * self.in_order.len() * size_of::<((u32, usize), Arc<Mount>)>())?;
+        }
+        self.by_place.try_reserve(1).map_err(|_| Errno::ENOMEM)
+    }
+
     fn remove(&mut self, mount: &Arc<Mount>, place: &Path) -> [Option<Arc<Mount>>; 2] {
         let by_place = self.by_place.remove(&key(&place.mount, &place.dentry));
         place.dentry.remove_mount();
@@ -410,20 +456,22 @@ pub fn topmost(mut path: Path) -> Path {
     path
 }
 
-/// All attached mounts, in the order of mounting.
-pub fn all() -> Vec<Arc<Mount>> {
-    MOUNTS.read().as_ref().map_or_else(Vec::new, |table| table.in_order.clone())
+/// All attached mounts, in the order of mounting; where some come or go meanwhile, one may be left out or come twice.
+pub fn all() -> impl Iterator<Item = Arc<Mount>> {
+    (0..).map_while(|index| MOUNTS.read().as_ref()?.in_order.get(index).cloned())
 }
 
-/// The super blocks of all attached mounts, each once.
-pub fn super_blocks() -> Vec<Arc<SuperBlock>> {
-    let mut found: Vec<Arc<SuperBlock>> = Vec::new();
+/// Calls `visit` with the super blocks of all attached mounts, each once unless somebody else visits them too.
+pub fn for_each_super_block(mut visit: impl FnMut(&Arc<SuperBlock>)) {
+    hal::machine_static! {
+        static ROUND: AtomicU32 = AtomicU32::new(0);
+    }
+    let round = ROUND.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     for mount in all() {
-        if found.iter().all(|known| !Arc::ptr_eq(known, &mount.super_block)) {
-            found.push(mount.super_block.clone());
+        if mount.super_block.meet(round) {
+            visit(&mount.super_block);
         }
     }
-    found
 }
 
 /// Whether anything is mounted on `dentry` (in some mount of its tree).

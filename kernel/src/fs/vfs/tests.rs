@@ -508,7 +508,7 @@ fn the_mount_table_reads_as_on_linux() {
     mount.set_options(MountOptions::NO_SUID | MountOptions::RELATIVE_ACCESS_TIME);
     mount::attach(mount, &world.resolve("a\\x/y", true).unwrap()).unwrap();
     let mut text = text::Text::new();
-    mount::all().iter().for_each(|mount| mount.write_mounts_line(&world.fs.root(), &mut text));
+    mount::all().for_each(|mount| mount.write_mounts_line(&world.fs.root(), &mut text));
     let text = String::from_utf8(text.finish().unwrap()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2);

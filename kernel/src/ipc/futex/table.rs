@@ -7,8 +7,8 @@ use hal::sync::{SpinLock, SpinLockGuard};
 use linux_abi::errno::Errno;
 
 use super::key::Key;
+use crate::list::{Linked, Links, List};
 use crate::lock_order;
-use crate::scheduler::core::list::{Linked, Links, List};
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::{Thread, WaitLink};
 use crate::scheduler::thread::{FutexWaiting, WaitKind};

@@ -8,13 +8,13 @@ use hal::{Access, PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 use linux_abi::mman::*;
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Limits;
-use super::mm::{Gone, Mm};
+use super::mm::Mm;
 use super::vma::{VmFlags, Vma};
 use crate::memory::reserve;
 
-impl AddressSpace {
+impl Body {
     /// Acts on advice about a range.
     ///
     /// # Errors
@@ -36,7 +36,6 @@ impl AddressSpace {
         if matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE) {
             return self.mm.lock().populate_for(start..end, advice == MADV_POPULATE_WRITE, &self.limits);
         }
-        let mut gone = Gone::new();
         let mut result = Ok(());
         let mut at = start;
         while at < end {
@@ -55,15 +54,15 @@ impl AddressSpace {
                 drop(mm);
                 remove(&vma, part)
             } else {
-                mm.advise(&vma, part, advice, &mut gone)
+                let done = mm.advise(&vma, part, advice);
+                drop(mm);
+                done
             };
-            gone.push(vma);
             if done.is_err() {
                 result = done;
                 break;
             }
         }
-        drop(gone);
         result
     }
 }
@@ -81,7 +80,7 @@ fn remove(vma: &Vma, part: Range<usize>) -> Result<(), Errno> {
 }
 
 impl Mm {
-    fn advise(&mut self, vma: &Vma, part: Range<usize>, advice: u32, gone: &mut Gone) -> Result<(), Errno> {
+    fn advise(&mut self, vma: &Vma, part: Range<usize>, advice: u32) -> Result<(), Errno> {
         let flags = vma.flags;
         let is_locked = flags.contains(VmFlags::LOCKED);
         let hint = VmFlags::SEQ_READ | VmFlags::RAND_READ;
@@ -110,7 +109,7 @@ impl Mm {
             // All that is needed is in memory, and nothing can be written out.
             _ => return Ok(()),
         };
-        self.change_flags(part, gone, |_| Ok(new))
+        self.change_flags(part, |_| Ok(new))
     }
 
     fn populate_for(&mut self, range: Range<usize>, writes: bool, limits: &Limits) -> Result<(), Errno> {

@@ -8,7 +8,7 @@ use hal::upcall::PageFault;
 use hal::{Access, Error, PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Limits;
 use super::mm::{Hot, Mm, page_flags};
 use super::vma::{ObjectKind, VmFlags, Vma};
@@ -80,7 +80,7 @@ fn zero_frame() -> Result<Frame, FaultError> {
     }
 }
 
-impl AddressSpace {
+impl Body {
     /// Resolves a fault.
     ///
     /// # Errors

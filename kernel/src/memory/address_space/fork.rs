@@ -9,7 +9,6 @@ use linux_abi::errno::Errno;
 use super::AddressSpace;
 use super::accounts::{Limits, Usage};
 use super::mm::{Hot, Mm};
-use super::registry;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::VmaMap;
 use crate::memory::commitment::{charge, uncharge};
@@ -21,7 +20,6 @@ impl AddressSpace {
     /// # Errors
     /// `ENOMEM`.
     pub fn fork(&self) -> Result<Arc<Self>, Errno> {
-        registry::drop_deferred();
         let limits = Limits::new();
         limits.copy_from(&self.limits);
         let mut parent = self.mm.lock();
@@ -39,11 +37,12 @@ impl AddressSpace {
         let mut flush = TlbFlush::new();
         let copied = parent.copy_to(&mut child, &mut charged, &mut flush);
         flush.finish();
-        drop(parent);
         if let Err(error) = copied {
+            drop(parent);
             uncharge(charged);
             return Err(error);
         }
+        // With the parent locked: whoever removes pages of a file everywhere meets it before the copy, or the child after.
         Ok(Self::publish(child, limits))
     }
 }
@@ -111,6 +110,7 @@ impl Mm {
 
     /// Adds a copy of a parent's mapping.
     fn inherit(&mut self, vma: &Vma, lineage: Lineage, charged: &mut usize) -> Result<(), Errno> {
+        self.vmas.make_room(1)?;
         let mut copy = vma.clone();
         copy.flags.remove(VmFlags::LOCKED | VmFlags::LOCKONFAULT);
         copy.lineage = lineage;

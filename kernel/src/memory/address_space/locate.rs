@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use hal::{PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 
-use super::AddressSpace;
+use super::Body;
 use super::vma::VmFlags;
 
-impl AddressSpace {
+impl Body {
     /// Returns the object mapped at `addr`, by its address, and the byte offset into it, if the mapping is shared; `None`
     /// if it is private.
     ///

@@ -6,8 +6,8 @@ use hal::addr::{page_ceil, page_floor};
 use hal::{PAGE_SHIFT, USER_END};
 use linux_abi::errno::Errno;
 
-use super::AddressSpace;
-use super::mm::{Gone, Mm};
+use super::Body;
+use super::mm::Mm;
 use super::vma::VmFlags;
 
 const LOCK_BITS: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
@@ -24,7 +24,7 @@ impl Mm {
     ///
     /// # Errors
     /// `ENOMEM`: a hole, or too many mappings.
-    fn change_locks(&mut self, range: Range<usize>, bits: VmFlags, gone: &mut Gone) -> Result<(), Errno> {
+    fn change_locks(&mut self, range: Range<usize>, bits: VmFlags) -> Result<(), Errno> {
         let mut end = range.start;
         for vma in self.vmas.overlapping(range.clone()) {
             if vma.start > end {
@@ -32,12 +32,12 @@ impl Mm {
             }
             end = vma.end.min(range.end);
         }
-        self.change_flags(range.start..end, gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+        self.change_flags(range.start..end, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
         if end == range.end { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 }
 
-impl AddressSpace {
+impl Body {
     /// Locks a range. `may_lock`: the caller has `CAP_IPC_LOCK`.
     ///
     /// # Errors
@@ -52,31 +52,26 @@ impl AddressSpace {
             return Ok(());
         }
         let Range { start: first, end } = range;
-        let mut gone = Gone::new();
-        let result = (|| {
-            let mut mm = self.mm.lock();
-            let already: usize = mm
-                .vmas
-                .overlapping(range.clone())
-                .filter(|vma| vma.flags.contains(VmFlags::LOCKED))
-                .map(|vma| (vma.end.min(end) - vma.start.max(first)) >> PAGE_SHIFT)
-                .sum();
-            let pages = (range.len() >> PAGE_SHIFT) + mm.usage.locked;
-            if !may_lock && (pages.saturating_sub(already) << PAGE_SHIFT) as u64 > self.limits.locked() {
-                return Err(Errno::ENOMEM);
-            }
-            let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
-            mm.change_locks(range.clone(), bits, &mut gone)?;
-            if on_fault {
-                return Ok(());
-            }
-            mm.populate(range, &self.limits).map_err(|error| match error {
-                Errno::EFAULT => Errno::ENOMEM,
-                _ => Errno::EAGAIN,
-            })
-        })();
-        drop(gone);
-        result
+        let mut mm = self.mm.lock();
+        let already: usize = mm
+            .vmas
+            .overlapping(range.clone())
+            .filter(|vma| vma.flags.contains(VmFlags::LOCKED))
+            .map(|vma| (vma.end.min(end) - vma.start.max(first)) >> PAGE_SHIFT)
+            .sum();
+        let pages = (range.len() >> PAGE_SHIFT) + mm.usage.locked;
+        if !may_lock && (pages.saturating_sub(already) << PAGE_SHIFT) as u64 > self.limits.locked() {
+            return Err(Errno::ENOMEM);
+        }
+        let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
+        mm.change_locks(range.clone(), bits)?;
+        if on_fault {
+            return Ok(());
+        }
+        mm.populate(range, &self.limits).map_err(|error| match error {
+            Errno::EFAULT => Errno::ENOMEM,
+            _ => Errno::EAGAIN,
+        })
     }
 
     /// Unlocks a range.
@@ -85,10 +80,7 @@ impl AddressSpace {
     /// `EINVAL`: the range wraps. `ENOMEM`: a hole, or too many mappings.
     pub fn munlock(&self, start: usize, len: usize) -> Result<(), Errno> {
         let range = lock_range(start, len)?;
-        let mut gone = Gone::new();
-        let result = self.mm.lock().change_locks(range, VmFlags::empty(), &mut gone);
-        drop(gone);
-        result
+        self.mm.lock().change_locks(range, VmFlags::empty())
     }
 
     /// Locks or unlocks all mappings, present and future. `current`, `future`: which; `None` for both unlocks.
@@ -96,33 +88,30 @@ impl AddressSpace {
     /// # Errors
     /// `EPERM`, `ENOMEM`: as [`mlock`](Self::mlock).
     pub fn mlockall(&self, current: bool, future: bool, on_fault: bool, may_lock: bool) -> Result<(), Errno> {
-        let mut gone = Gone::new();
-        let result = (|| {
-            let mut mm = self.mm.lock();
-            let unlocks = !current && !future;
-            if !unlocks && !may_lock && self.limits.locked() == 0 {
-                return Err(Errno::EPERM);
+        let mut mm = self.mm.lock();
+        let unlocks = !current && !future;
+        if !unlocks && !may_lock && self.limits.locked() == 0 {
+            return Err(Errno::EPERM);
+        }
+        let total = (mm.usage.total << PAGE_SHIFT) as u64;
+        if current && !may_lock && total > self.limits.locked() {
+            return Err(Errno::ENOMEM);
+        }
+        let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
+        mm.default_flags = if future { bits } else { VmFlags::empty() };
+        if !current && !unlocks {
+            return Ok(());
+        }
+        let bits = if unlocks { VmFlags::empty() } else { bits };
+        mm.change_flags(0..USER_END, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
+        if current && !on_fault {
+            let mut at = 0;
+            while let Some(position) = mm.vmas.find(at) {
+                let range = mm.vmas.get(position).range();
+                at = range.end;
+                let _ = mm.populate(range, &self.limits);
             }
-            let total = (mm.usage.total << PAGE_SHIFT) as u64;
-            if current && !may_lock && total > self.limits.locked() {
-                return Err(Errno::ENOMEM);
-            }
-            let bits = if on_fault { LOCK_BITS } else { VmFlags::LOCKED };
-            mm.default_flags = if future { bits } else { VmFlags::empty() };
-            if !current && !unlocks {
-                return Ok(());
-            }
-            let bits = if unlocks { VmFlags::empty() } else { bits };
-            mm.change_flags(0..USER_END, &mut gone, |vma| Ok(vma.flags.difference(LOCK_BITS) | bits))?;
-            if current && !on_fault {
-                let ranges: alloc::vec::Vec<_> = mm.vmas.iter().map(super::vma::Vma::range).collect();
-                for range in ranges {
-                    let _ = mm.populate(range, &self.limits);
-                }
-            }
-            Ok(())
-        })();
-        drop(gone);
-        result
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! mmap(2), munmap(2), brk(2), and what execve(2) needs.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil, page_floor};
@@ -10,10 +9,10 @@ use hal::{Access, PAGE_SHIFT, PAGE_SIZE, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::limits::{MAX_MAP_COUNT, MMAP_MIN_ADDR};
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Limits;
-use super::mm::{Gone, Hot, Mm};
-use super::registry;
+use super::gone::Gone;
+use super::mm::{Hot, Mm};
 use super::vma::{Lineage, VmFlags, Vma};
 use crate::memory::MemoryObject;
 use crate::memory::commitment::{Commitment, is_strict};
@@ -81,7 +80,7 @@ impl MapRequest {
     }
 }
 
-impl AddressSpace {
+impl Body {
     /// Makes a mapping; returns its address.
     ///
     /// # Errors
@@ -92,16 +91,16 @@ impl AddressSpace {
     /// - `EPERM`: an address below 64 KiB, locking without permission, or a sealed object.
     /// - `EAGAIN`: the limit on locked memory.
     pub fn mmap(&self, request: MapRequest) -> Result<usize, Errno> {
-        registry::drop_deferred();
         reserve::check(1 << 13)?;
         let mut gone = Gone::new();
-        let result = self.mmap_into(request, &mut gone);
+        // The request keeps its handle of the object until the lock is free again.
+        let result = self.mmap_into(&request, &mut gone);
         drop(gone);
         result
     }
 
-    fn mmap_into(&self, request: MapRequest, gone: &mut Gone) -> Result<usize, Errno> {
-        let MapRequest { place, len, mut flags, object, offset, populate, .. } = request;
+    fn mmap_into(&self, request: &MapRequest, gone: &mut Gone) -> Result<usize, Errno> {
+        let MapRequest { place, len, mut flags, ref object, offset, populate, .. } = *request;
         if len == 0 {
             return Err(Errno::EINVAL);
         }
@@ -143,7 +142,7 @@ impl AddressSpace {
         }
         // Shared zeroes are an object of their own.
         let (object, first_page) = match object {
-            Some(object) => (Some(object), first_page),
+            Some(object) => (Some(object.clone()), first_page),
             None if flags.contains(VmFlags::SHARED) => {
                 let is_promised = !flags.contains(VmFlags::NORESERVE);
                 let promise = is_promised.then(|| Commitment::new(pages)).transpose()?;
@@ -163,11 +162,13 @@ impl AddressSpace {
         // From here on `vma` detaches the object.
         let mut vma =
             Vma { start, end: range.end, flags, lineage: Lineage::NONE, offset: first_page, object };
+        // For the new one, and two cuts.
+        mm.vmas.make_room(3)?;
         let mut flush = TlbFlush::new();
         mm.unmap(range.clone(), &mut flush, gone)?;
         flush.finish();
         vma.flags = Mm::commit(flags, pages)?;
-        mm.add(vma, gone);
+        mm.add(vma);
         if populate || flags.contains(VmFlags::LOCKED) && !flags.contains(VmFlags::LOCKONFAULT) {
             // As on Linux: what cannot be had now comes by faults.
             let _ = mm.populate(range, &self.limits);
@@ -182,7 +183,6 @@ impl AddressSpace {
     /// - `ENOMEM`: a mapping would be split and there are too many.
     pub fn munmap(&self, start: usize, len: usize) -> Result<(), Errno> {
         let range = user_range(start, len)?;
-        registry::drop_deferred();
         let mut gone = Gone::new();
         let result = {
             let mut mm = self.mm.lock();
@@ -201,14 +201,11 @@ impl AddressSpace {
         if !is_page_aligned(start) {
             return Err(Errno::EINVAL);
         }
-        registry::drop_deferred();
         let mut gone = Gone::new();
         let result = {
             let mut mm = self.mm.lock();
             let mut flush = TlbFlush::new();
-            mm.attachment_at(start).and_then(|parts| {
-                parts.into_iter().try_for_each(|part| mm.unmap(part, &mut flush, &mut gone))
-            })
+            mm.detach(start, &mut flush, &mut gone)
         };
         drop(gone);
         result
@@ -216,7 +213,6 @@ impl AddressSpace {
 
     /// Moves the end of the heap; returns where it is then, the old place if it cannot be moved.
     pub fn brk(&self, new: usize) -> usize {
-        registry::drop_deferred();
         let mut gone = Gone::new();
         let end = {
             let mut mm = self.mm.lock();
@@ -269,22 +265,28 @@ pub(super) fn user_range(start: usize, len: usize) -> Result<Range<usize>, Errno
 }
 
 impl Mm {
-    /// Returns the mappings that are left of what a shmat(2) mapped at `start`.
+    /// Removes the mappings that are left of what a shmat(2) mapped at `start`.
     ///
     /// # Errors
-    /// `EINVAL`: none.
-    fn attachment_at(&self, start: usize) -> Result<Vec<Range<usize>>, Errno> {
+    /// `EINVAL`: none. `ENOMEM`.
+    fn detach(&mut self, start: usize, flush: &mut TlbFlush, gone: &mut Gone) -> Result<(), Errno> {
         // The first may be gone: each knows how far it was from the start.
         let begins = |vma: &&Vma| vma.offset_of(vma.start) == ((vma.start - start) >> PAGE_SHIFT) as u64;
         let object = |vma: &Vma| {
             vma.object.as_ref().and_then(|object| Some((object.mapping_id(), object.attachment_len()?)))
         };
-        let mut all = self.vmas.iter_from(start).filter(|vma| vma.start >= start).filter(begins);
-        let (id, len) = all.find_map(object).ok_or(Errno::EINVAL)?;
+        let above = self.vmas.iter_from(start).filter(|vma| vma.start >= start);
+        let (id, len) = above.filter(begins).find_map(object).ok_or(Errno::EINVAL)?;
         let end = start.saturating_add(len);
-        let parts =
-            self.vmas.overlapping(start..end).filter(|vma| object(vma).is_some_and(|(other, _)| other == id));
-        Ok(parts.filter(begins).map(Vma::range).collect())
+        let mut at = start;
+        loop {
+            let is_part = |vma: &&Vma| begins(vma) && object(vma).is_some_and(|(other, _)| other == id);
+            let mut parts = self.vmas.overlapping(at..end).filter(|vma| vma.start >= at);
+            let Some(part) = parts.find(is_part).map(Vma::range) else { return Ok(()) };
+            drop(parts);
+            at = part.end;
+            self.unmap(part, flush, gone)?;
+        }
     }
 
     /// Chooses the address of a new mapping (`get_unmapped_area`).
@@ -387,6 +389,7 @@ impl Mm {
         {
             return Err(Errno::ENOMEM);
         }
+        self.vmas.make_room(1)?;
         let flags = Mm::commit(flags, pages)?;
         let vma = Vma {
             start: range.start,

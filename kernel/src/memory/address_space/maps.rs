@@ -6,12 +6,12 @@ use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil};
 use hal::paging::{LARGE_PAGE_SIZE, PageFlags};
-use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
+use hal::{PAGE_SHIFT, PAGE_SIZE};
 use linux_abi::errno::Errno;
 use linux_abi::mman::MsyncFlags;
 
-use super::AddressSpace;
-use super::mm::{Gone, Mm};
+use super::Body;
+use super::mm::Mm;
 use super::vma::{VmFlags, Vma};
 use crate::memory::object::MapLabel;
 
@@ -117,7 +117,7 @@ impl MappingInfo {
     }
 }
 
-impl AddressSpace {
+impl Body {
     /// Returns the first mapping that ends above `addr`; `counted`: with its pages, which takes a look at each.
     pub fn mapping_from(&self, addr: usize, counted: bool) -> Option<MappingInfo> {
         let (vma, info) = {
@@ -160,24 +160,28 @@ impl AddressSpace {
         }
         // A length that wraps when it is rounded up is none, on Linux too.
         let end = start.checked_add(page_ceil(len).unwrap_or(0)).ok_or(Errno::ENOMEM)?;
-        let mut parts: Gone = Vec::new();
-        let result = {
-            let mm = self.mm.lock();
-            let pages = mm.pages_in(start..end.min(USER_END));
-            for vma in mm.vmas.overlapping(start..end) {
-                if flags.contains(MsyncFlags::MS_INVALIDATE) && vma.flags.contains(VmFlags::LOCKED) {
-                    return Err(Errno::EBUSY);
-                }
-                if vma.flags.contains(VmFlags::SHARED) && flags.contains(MsyncFlags::MS_SYNC) {
-                    parts.push(vma.clone());
-                }
+        let mut result = Ok(());
+        let mut at = start;
+        while at < end {
+            let next = {
+                let mm = self.mm.lock();
+                mm.vmas.overlapping(at..end).next().cloned()
+            };
+            let Some(vma) = next else { return Err(Errno::ENOMEM) };
+            if vma.start > at {
+                result = Err(Errno::ENOMEM);
             }
-            if pages == (end - start) >> PAGE_SHIFT { Ok(()) } else { Err(Errno::ENOMEM) }
-        };
-        for vma in &parts {
-            if let Some(object) = &vma.object {
-                let first = vma.offset << PAGE_SHIFT;
-                object.sync(first..first + vma.len() as u64)?;
+            if flags.contains(MsyncFlags::MS_INVALIDATE) && vma.flags.contains(VmFlags::LOCKED) {
+                return Err(Errno::EBUSY);
+            }
+            let part = vma.start.max(at)..vma.end.min(end);
+            at = part.end;
+            if let Some(object) = &vma.object
+                && vma.flags.contains(VmFlags::SHARED)
+                && flags.contains(MsyncFlags::MS_SYNC)
+            {
+                let first = vma.offset_of(part.start) << PAGE_SHIFT;
+                object.sync(first..first + part.len() as u64)?;
             }
         }
         result

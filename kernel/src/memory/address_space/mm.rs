@@ -1,6 +1,5 @@
 //! What the lock of an address space guards: mappings, page table, accounts; and their consistent change.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use hal::paging::{PageFlags, PageTable, TlbFlush};
@@ -9,14 +8,12 @@ use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_MAP_COUNT;
 
 use super::accounts::{Limits, Usage};
+use super::gone::Gone;
 use super::large;
 use super::layout::Layout;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::{Position, VmaMap};
 use crate::memory::commitment::{charge, uncharge};
-
-/// Mappings that have been removed. They are dropped without the lock: the last handle of a file closes it.
-pub(super) type Gone = Vec<Vma>;
 
 /// The mapping of the last write fault, if it is private anonymous memory: the next one is likely there too.
 #[derive(Clone, Default)]
@@ -81,15 +78,15 @@ impl Mm {
     }
 
     /// Adds a new mapping at free addresses, joined with its neighbours where Linux joins them.
-    pub(super) fn add(&mut self, vma: Vma, gone: &mut Gone) {
+    pub(super) fn add(&mut self, vma: Vma) {
         self.usage.add(vma.flags, vma.pages() as isize);
         let start = vma.start;
         self.vmas.insert(vma);
-        self.merge(start, true, gone);
+        self.merge(start, true);
     }
 
     /// Joins the mapping at `start` with its neighbours (`vma_merge`; for new ones as in `mmap_region`).
-    pub(super) fn merge(&mut self, start: usize, is_new: bool, gone: &mut Gone) {
+    pub(super) fn merge(&mut self, start: usize, is_new: bool) {
         self.hot = Hot::default();
         let Some(at) = self.vmas.find(start) else { return };
         let this = self.vmas.get(at);
@@ -111,29 +108,29 @@ impl Mm {
         if (both || (before && !after))
             && let Some(next) = next
         {
-            self.join(at, next, gone);
+            self.join(at, next);
         }
         if after && let Some(previous) = previous {
-            self.join(previous, at, gone);
+            self.join(previous, at);
         }
     }
 
-    /// Makes one mapping of two neighbours.
-    fn join(&mut self, left: Position, right: Position, gone: &mut Gone) {
+    /// Makes one mapping of two neighbours. The one that goes has not the last handle of the file: the other has one.
+    fn join(&mut self, left: Position, right: Position) {
         let right = self.vmas.remove(right);
         self.vmas.update(left, |vma| {
             vma.end = right.end;
             vma.lineage = vma.lineage.union(right.lineage);
         });
-        gone.push(right);
     }
 
     /// Cuts the mappings so that one begins at `start` and one ends at `end`.
     ///
     /// # Errors
-    /// `ENOMEM`: too many mappings.
+    /// `ENOMEM`: too many mappings, or no memory for them.
     pub(super) fn isolate(&mut self, range: Range<usize>) -> Result<(), Errno> {
         self.hot = Hot::default();
+        self.vmas.make_room(2)?;
         for edge in [range.start, range.end] {
             let inside = self.vmas.containing(edge).is_some_and(|vma| vma.start < edge);
             if inside {
@@ -149,7 +146,8 @@ impl Mm {
     /// Removes all mappings of a page-aligned range.
     ///
     /// # Errors
-    /// `ENOMEM`: a mapping would be split and there are too many, or no memory for a page table. Nothing has changed.
+    /// `ENOMEM`: a mapping would be split and there are too many, or no memory for that or for a page table. Nothing has
+    /// changed.
     pub(super) fn unmap(
         &mut self,
         range: Range<usize>,
@@ -165,6 +163,8 @@ impl Mm {
         if splits && self.vmas.len() >= MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
         }
+        self.vmas.make_room(2)?;
+        gone.make_room(self.vmas.overlapping(range.clone()))?;
         if !self.table.is_plain() {
             for vma in self.vmas.overlapping(range.clone()) {
                 self.table.prepare_unmap(vma.start.max(range.start)..vma.end.min(range.end))?;
@@ -197,9 +197,29 @@ impl Mm {
         range: Range<usize>,
         flush: &mut TlbFlush,
     ) -> Result<(), Errno> {
+        self.zap_but(PageFlags::empty(), kind, range, flush)
+    }
+
+    /// As [`zap`](Self::zap), but private copies stay.
+    pub(super) fn zap_objects(
+        &mut self,
+        kind: ObjectKind,
+        range: Range<usize>,
+        flush: &mut TlbFlush,
+    ) -> Result<(), Errno> {
+        self.zap_but(PageFlags::ANONYMOUS, kind, range, flush)
+    }
+
+    fn zap_but(
+        &mut self,
+        spared: PageFlags,
+        kind: ObjectKind,
+        range: Range<usize>,
+        flush: &mut TlbFlush,
+    ) -> Result<(), Errno> {
         self.usage.note_peak();
         let (mut anonymous, mut file) = (0, 0);
-        self.table.unmap_range_with(range, flush, |_, frame, flags| {
+        self.table.unmap_range_but(spared, range, flush, |_, frame, flags| {
             if flags.contains(PageFlags::ANONYMOUS) {
                 anonymous += 1 << frame.order();
             } else {
@@ -236,7 +256,6 @@ impl Mm {
     pub(super) fn change_flags(
         &mut self,
         range: Range<usize>,
-        gone: &mut Gone,
         mut change: impl FnMut(&Vma) -> Result<VmFlags, Errno>,
     ) -> Result<(), Errno> {
         let mut at = range.start;
@@ -257,7 +276,7 @@ impl Mm {
             let old = self.vmas.update(position, |vma| core::mem::replace(&mut vma.flags, flags));
             self.usage.add(old, -pages);
             self.usage.add(flags, pages);
-            self.merge(part.start, false, gone);
+            self.merge(part.start, false);
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ mod accounts;
 mod advise;
 mod fault;
 mod fork;
+mod gone;
 mod large;
 mod layout;
 mod locate;
@@ -48,8 +49,7 @@ pub use vma::VmFlags;
 pub(super) use registry::unmap_object;
 
 use alloc::sync::Arc;
-use core::ops::Range;
-use core::sync::atomic::AtomicUsize;
+use core::ops::{Deref, Range};
 
 use hal::paging::{PageTable, SpaceRef};
 use hal::sync::Mutex;
@@ -60,12 +60,24 @@ use self::mm::{Hot, Mm};
 use self::vma_map::VmaMap;
 use crate::lock_order;
 
-/// The memory of a process, shared by its threads.
-pub struct AddressSpace {
+/// The memory of a process, shared by its threads. It ends when the last handle is dropped, which closes files: not to be
+/// done under locks.
+pub struct AddressSpace(Arc<Body>);
+
+/// What an address space is to those who look at it, under whatever locks: after its end it is empty.
+pub struct Body {
     mm: Mutex<Mm>,
     limits: Limits,
-    /// Place in the list of all address spaces.
-    slot: AtomicUsize,
+    entry: registry::Entry,
+}
+
+impl Deref for AddressSpace {
+    type Target = Body;
+
+    #[inline]
+    fn deref(&self) -> &Body {
+        &self.0
+    }
 }
 
 impl AddressSpace {
@@ -86,7 +98,6 @@ impl AddressSpace {
     }
 
     fn with_layout(layout: Layout) -> Result<Arc<Self>, Errno> {
-        registry::drop_deferred();
         super::reserve::check(1 << 14)?;
         let table = PageTable::new()?;
         let mm = Mm {
@@ -103,11 +114,18 @@ impl AddressSpace {
 
     fn publish(mm: Mm, limits: Limits) -> Arc<Self> {
         let mm = Mutex::new(lock_order::ADDRESS_SPACE, mm);
-        let this = Arc::new(Self { mm, limits, slot: AtomicUsize::new(usize::MAX) });
-        registry::add(&this);
-        this
+        let body = Arc::new(Body { mm, limits, entry: registry::Entry::default() });
+        registry::add(body.clone());
+        Arc::new(Self(body))
     }
 
+    /// Returns what may be looked at under locks.
+    pub fn body(&self) -> &Arc<Body> {
+        &self.0
+    }
+}
+
+impl Body {
     /// Returns the handle by which CPUs load the address space.
     pub fn space(&self) -> SpaceRef {
         self.mm.lock().table.space()
@@ -202,11 +220,16 @@ impl AddressSpace {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         registry::remove(self);
-        let mm = self.mm.get_mut();
-        let committed =
-            mm.vmas.iter().filter(|vma| vma.flags.contains(VmFlags::ACCOUNT)).map(vma::Vma::pages).sum();
-        super::commitment::uncharge(committed);
-        mm.table.free_ranges(mm.vmas.iter().map(vma::Vma::range));
+        let vmas = {
+            let mut guard = self.mm.lock();
+            let mm = &mut *guard;
+            let charged = mm.vmas.iter().filter(|vma| vma.flags.contains(VmFlags::ACCOUNT));
+            super::commitment::uncharge(charged.map(vma::Vma::pages).sum());
+            mm.table.free_ranges(mm.vmas.iter().map(vma::Vma::range));
+            mm.usage = Usage::default();
+            core::mem::take(&mut mm.vmas)
+        };
+        drop(vmas);
     }
 }
 

@@ -3,7 +3,7 @@
 use hal::paging::PageFlags;
 use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
 
-use super::AddressSpace;
+use super::Body;
 use super::fault::zero_frame_number;
 
 /// Nobody has declared the page clean since it was mapped: that cannot be done here.
@@ -18,7 +18,7 @@ const PRESENT: u64 = 1 << 63;
 /// Number of words: one for each page that a program may have.
 pub const PAGE_COUNT: u64 = (USER_END >> PAGE_SHIFT) as u64;
 
-impl AddressSpace {
+impl Body {
     /// Stores the words of the pages from number `first` on; without `with_frames` they do not say which frames the pages
     /// are in.
     pub fn page_map(&self, first: u64, words: &mut [u64], with_frames: bool) {

@@ -6,9 +6,9 @@ use hal::{PAGE_SHIFT, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::mman::Prot;
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Limits;
-use super::mm::{Gone, Mm, page_flags};
+use super::mm::{Mm, page_flags};
 use super::vma::{VmFlags, Vma};
 use crate::memory::commitment::charge;
 use crate::memory::reserve;
@@ -18,7 +18,7 @@ pub(crate) fn rights(prot: Prot) -> VmFlags {
     VmFlags::from_bits_truncate(prot.bits()) & VmFlags::ACCESS
 }
 
-impl AddressSpace {
+impl Body {
     /// Gives a range of mappings these rights; `prot` are the raw bits of the call.
     ///
     /// # Errors
@@ -44,13 +44,8 @@ impl AddressSpace {
             return Err(Errno::ENOMEM);
         }
         reserve::check(1 << 12)?;
-        let mut gone = Gone::new();
-        let result = {
-            let mut mm = self.mm.lock();
-            mm.protect(start, end, growth, rights(Prot::from_bits_truncate(rest)), &self.limits, &mut gone)
-        };
-        drop(gone);
-        result
+        let rights = rights(Prot::from_bits_truncate(rest));
+        self.mm.lock().protect(start, end, growth, rights, &self.limits)
     }
 }
 
@@ -62,7 +57,6 @@ impl Mm {
         growth: Prot,
         rights: VmFlags,
         limits: &Limits,
-        gone: &mut Gone,
     ) -> Result<(), Errno> {
         let first = self.vmas.find(start).map(|at| self.vmas.get(at)).ok_or(Errno::ENOMEM)?;
         if growth == Prot::PROT_GROWSDOWN {
@@ -116,7 +110,7 @@ impl Mm {
                 set |= PageFlags::WRITE;
             }
             self.table.prepare_protect(part.clone(), set, clear)?;
-            self.change_flags(part.clone(), gone, |_: &Vma| Ok(new))?;
+            self.change_flags(part.clone(), |_: &Vma| Ok(new))?;
             self.table.protect_range(part, set, clear, &mut flush)?;
         }
         Ok(())

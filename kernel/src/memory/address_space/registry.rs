@@ -1,94 +1,85 @@
 //! All address spaces: for cutting files that are mapped, and for totals.
 
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use hal::paging::{PageFlags, TlbFlush};
+use hal::PAGE_SHIFT;
+use hal::paging::TlbFlush;
 use hal::sync::SpinLock;
-use hal::{PAGE_SHIFT, PAGE_SIZE};
-use linux_abi::errno::Errno;
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Usage;
 use super::mm::Mm;
-use super::vma::{ObjectKind, Vma};
+use super::vma::Vma;
+use crate::list::{Linked, Links, List};
 use crate::lock_order;
 
+/// The kind of link by which an address space is in the list of all.
+pub(super) struct RegistryLink;
+
+/// An address space's place in the list. Changes under the list's lock.
 #[derive(Default)]
-struct Registry {
-    spaces: Vec<Weak<AddressSpace>>,
-    /// Address spaces whose last handle was a look at them. Dropping one closes files, which whoever looked must not do
-    /// under its locks.
-    deferred: Vec<AddressSpace>,
+pub(super) struct Entry {
+    links: Links<Body>,
+    /// Visits that stand here.
+    visits: AtomicU32,
+    /// Whether to leave the list with the last of them.
+    is_over: AtomicBool,
 }
 
-impl Registry {
-    /// Drops a handle; if it is the last, what it leads to waits for [`drop_deferred`].
-    fn let_go(&mut self, handle: Arc<AddressSpace>) {
-        if let Some(space) = Arc::into_inner(handle) {
-            self.deferred.push(space);
-            HAS_DEFERRED.store(true, Relaxed);
-        }
+impl Linked<RegistryLink> for Body {
+    fn links(&self) -> &Links<Self> {
+        &self.entry.links
     }
 }
+
+type Spaces = List<Body, RegistryLink>;
 
 hal::machine_static! {
-    static SPACES: SpinLock<Registry> =
-        SpinLock::new(lock_order::ADDRESS_SPACES, Registry { spaces: Vec::new(), deferred: Vec::new() });
-    static HAS_DEFERRED: AtomicBool = AtomicBool::new(false);
+    static SPACES: SpinLock<Spaces> = SpinLock::new(lock_order::ADDRESS_SPACES, List::new());
 }
 
-pub(super) fn add(space: &Arc<AddressSpace>) {
-    let mut registry = SPACES.lock();
-    space.slot.store(registry.spaces.len(), Relaxed);
-    registry.spaces.push(Arc::downgrade(space));
+pub(super) fn add(space: Arc<Body>) {
+    SPACES.lock().push_back(space);
 }
 
-pub(super) fn remove(space: &AddressSpace) {
-    let mut registry = SPACES.lock();
-    let slot = space.slot.load(Relaxed);
-    if slot >= registry.spaces.len() {
-        return;
-    }
-    let gone = registry.spaces.swap_remove(slot);
-    if let Some(moved) = registry.spaces.get(slot).and_then(Weak::upgrade) {
-        moved.slot.store(slot, Relaxed);
-        registry.let_go(moved);
-    }
-    drop(registry);
-    drop(gone);
-}
-
-/// Drops what was left over. To be called where any file may be closed.
-pub(super) fn drop_deferred() {
-    if HAS_DEFERRED.load(Relaxed) {
-        let deferred = {
-            let mut registry = SPACES.lock();
-            HAS_DEFERRED.store(false, Relaxed);
-            core::mem::take(&mut registry.deferred)
-        };
-        drop(deferred);
+pub(super) fn remove(space: &Body) {
+    let mut spaces = SPACES.lock();
+    if space.entry.visits.load(Relaxed) == 0 {
+        spaces.remove(space);
+    } else {
+        space.entry.is_over.store(true, Relaxed);
     }
 }
 
-impl AddressSpace {
-    /// Lets go of a handle that was got to look at an address space while locks are held. If it is the last one, what it
-    /// leads to is dropped later, where files may be closed.
-    pub fn let_go(handle: Arc<Self>) {
-        SPACES.lock().let_go(handle);
+/// Goes on in the list from `here`, where the caller's visit stands, or to its beginning; the visit stands at the answer
+/// then.
+fn step(here: Option<&Arc<Body>>) -> Option<Arc<Body>> {
+    let mut spaces = SPACES.lock();
+    let next = here.map_or_else(|| spaces.front().cloned(), Spaces::next_of);
+    if let Some(next) = &next {
+        next.entry.visits.fetch_add(1, Relaxed);
     }
+    if let Some(here) = here
+        && here.entry.visits.fetch_sub(1, Relaxed) == 1
+        && here.entry.is_over.load(Relaxed)
+    {
+        spaces.remove(here);
+    }
+    next
 }
 
-/// Calls `visit` with every address space, without the list's lock.
-fn for_each(mut visit: impl FnMut(&AddressSpace)) {
-    let spaces: Vec<Arc<AddressSpace>> = SPACES.lock().spaces.iter().filter_map(Weak::upgrade).collect();
-    for space in &spaces {
-        visit(space);
+/// Calls `visit` with every address space, without the list's lock; one that ends meanwhile is seen empty.
+///
+/// All are visited that are there from the beginning to the end, and children of forks that the visit of the parent has
+/// met half done: new ones come at the end of the list, and the one where a visit stands stays in it.
+fn for_each(mut visit: impl FnMut(&Body)) {
+    let mut here = step(None);
+    while let Some(space) = here {
+        visit(&space);
+        here = step(Some(&space));
     }
-    let mut registry = SPACES.lock();
-    spaces.into_iter().for_each(|space| registry.let_go(space));
 }
 
 /// Returns the sum over all address spaces.
@@ -110,44 +101,37 @@ pub fn totals() -> Usage {
 /// Removes the pages of some contents (by [`content_id`](crate::memory::MemoryObject::content_id)) from all page tables;
 /// private copies stay unless `with_copies`.
 pub(in crate::memory) fn unmap_object(content_id: usize, pages: Range<u64>, with_copies: bool) {
-    for_each(|space| {
-        let mut mm = space.mm.lock();
-        let shows = |vma: &Vma| vma.object.as_ref().is_some_and(|object| object.content_id() == content_id);
-        let parts: Vec<(ObjectKind, bool, Range<usize>)> = mm
-            .vmas
-            .iter()
-            .filter(|vma| shows(vma))
-            .filter_map(|vma| {
-                let first = pages.start.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
-                let end = pages.end.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
-                let range = vma.start + (first << PAGE_SHIFT)..vma.start + (end << PAGE_SHIFT);
-                (first < end).then(|| (vma.kind(), with_copies || !vma.flags.is_private(), range))
-            })
-            .collect();
-        let mut flush = TlbFlush::new();
-        for (kind, all, range) in parts {
-            // Needs no memory: objects are in no page table that is shared.
-            let _ = if all {
-                mm.zap(kind, range, &mut flush)
-            } else {
-                zap_file_pages(&mut mm, kind, range, &mut flush)
-            };
-        }
-        flush.finish();
-    });
+    for_each(|space| space.mm.lock().unmap_object(content_id, &pages, with_copies));
 }
 
-fn zap_file_pages(
-    mm: &mut Mm,
-    kind: ObjectKind,
-    range: Range<usize>,
-    flush: &mut TlbFlush,
-) -> Result<(), Errno> {
-    let mut pages = Vec::new();
-    mm.table.for_each(range, |page, _, flags| {
-        if !flags.contains(PageFlags::ANONYMOUS) {
-            pages.push(page);
+/// Returns the addresses at which a mapping shows pages of its object.
+fn addresses(vma: &Vma, pages: &Range<u64>) -> Range<usize> {
+    let address = |page: u64| {
+        let page = page.saturating_sub(vma.offset).min(vma.pages() as u64) as usize;
+        vma.start + (page << PAGE_SHIFT)
+    };
+    address(pages.start)..address(pages.end)
+}
+
+impl Mm {
+    fn unmap_object(&mut self, content_id: usize, pages: &Range<u64>, with_copies: bool) {
+        let mut flush = TlbFlush::new();
+        let mut at = 0;
+        loop {
+            let shows =
+                |vma: &&Vma| vma.object.as_ref().is_some_and(|object| object.content_id() == content_id);
+            let Some(vma) = self.vmas.iter_from(at).find(shows) else { break };
+            at = vma.end;
+            let range = addresses(vma, pages);
+            if !range.is_empty() {
+                let (kind, all) = (vma.kind(), with_copies || !vma.flags.is_private());
+                // Needs no memory: objects are in no page table that is shared.
+                let _ = if all {
+                    self.zap(kind, range, &mut flush)
+                } else {
+                    self.zap_objects(kind, range, &mut flush)
+                };
+            }
         }
-    });
-    pages.into_iter().try_for_each(|page| mm.zap(kind, page..page + PAGE_SIZE, flush))
+    }
 }

@@ -9,16 +9,16 @@ use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_MAP_COUNT;
 use linux_abi::mman::MremapFlags;
 
-use super::AddressSpace;
+use super::Body;
 use super::accounts::Limits;
+use super::gone::Gone;
 use super::map::Place;
-use super::mm::{Gone, Mm};
-use super::registry;
+use super::mm::Mm;
 use super::vma::{Lineage, VmFlags, Vma};
 use crate::memory::commitment::{charge, uncharge};
 use crate::memory::reserve;
 
-impl AddressSpace {
+impl Body {
     /// Grows, shrinks or moves a mapping; returns its address. `flags` are the raw bits of the call.
     ///
     /// # Errors
@@ -46,7 +46,6 @@ impl AddressSpace {
         }
         let old_len = page_ceil(old_len).ok_or(Errno::EINVAL)?;
         let new_len = page_ceil(new_len).filter(|&len| len != 0).ok_or(Errno::EINVAL)?;
-        registry::drop_deferred();
         reserve::check(1 << 13)?;
         let mut gone = Gone::new();
         let mut request =
@@ -100,16 +99,13 @@ impl Mm {
             if let Some(at) = self.vmas.find(old) {
                 self.vmas.update(at, |vma| vma.end += growth);
             }
-            request.gone.push(vma.clone());
-            self.merge(vma.start, false, request.gone);
+            self.merge(vma.start, false);
             if vma.flags.contains(VmFlags::LOCKED) {
                 let _ = self.populate(vma.end..vma.end + growth, request.limits);
             }
-            request.gone.push(vma);
             return Ok(old);
         }
         if !may_move {
-            request.gone.push(vma);
             return Err(Errno::ENOMEM);
         }
         let new = self.place(Place::Hint(0), new_len)?;
@@ -141,20 +137,15 @@ impl Mm {
         }
         let vma = self.check_resize(request)?;
         if keeps && !self.may_expand(vma.flags, new_len >> PAGE_SHIFT, request.limits) {
-            request.gone.push(vma);
             return Err(Errno::ENOMEM);
         }
         let place = if is_fixed { Place::Fixed(new) } else { Place::Hint(new) };
-        match self.place(place, new_len) {
-            Ok(new) => self.move_mapping(request, vma, new),
-            Err(error) => {
-                request.gone.push(vma);
-                Err(error)
-            }
-        }
+        let new = self.place(place, new_len)?;
+        self.move_mapping(request, vma, new)
     }
 
-    /// Checks that the mapping may get its new size (`vma_to_resize`); returns a copy of it.
+    /// Checks that the mapping may get its new size (`vma_to_resize`); returns a copy of it, to be dropped before the
+    /// mapping is removed.
     fn check_resize(&self, request: &mut Remap<'_>) -> Result<Vma, Errno> {
         let Remap { old, old_len, new_len, keeps, may_lock, limits, .. } = *request;
         let vma = self.vmas.containing(old).ok_or(Errno::EFAULT)?;
@@ -188,14 +179,15 @@ impl Mm {
     fn move_mapping(&mut self, request: &mut Remap<'_>, vma: Vma, new: usize) -> Result<usize, Errno> {
         let Remap { old, old_len, new_len, keeps, .. } = *request;
         if self.vmas.len() >= MAX_MAP_COUNT - 3 {
-            request.gone.push(vma);
             return Err(Errno::ENOMEM);
         }
+        // For the new one, and two cuts of the old one: after the pages have moved nothing may fail.
+        self.vmas.make_room(3)?;
+        request.gone.make_room(core::iter::once(&vma))?;
         let new_pages = new_len >> PAGE_SHIFT;
         let is_charged = vma.flags.contains(VmFlags::ACCOUNT);
-        if is_charged && let Err(error) = charge(new_pages) {
-            request.gone.push(vma);
-            return Err(error);
+        if is_charged {
+            charge(new_pages)?;
         }
         let mut moved = vma.clone();
         moved.offset = if moved.object.is_none() && moved.lineage == Lineage::NONE {
@@ -206,17 +198,16 @@ impl Mm {
         moved.start = new;
         moved.end = new + new_len;
         let (flags, old_range): (VmFlags, Range<usize>) = (vma.flags, old..old + old_len);
-        request.gone.push(vma);
+        drop(vma);
         let mut flush = TlbFlush::new();
         if old_len != 0 && self.table.move_range(old_range.clone(), new, &mut flush).is_err() {
             if is_charged {
                 uncharge(new_pages);
             }
-            request.gone.push(moved);
             return Err(Errno::ENOMEM);
         }
         flush.finish();
-        self.add(moved, request.gone);
+        self.add(moved);
         if keeps {
             // The old mapping stays, empty; if it was moved as a whole it is as if never written.
             if let Some(at) = self.vmas.find(old) {

@@ -6,7 +6,7 @@ use hal::paging::PageFlags;
 use hal::{Access, PAGE_SIZE, USER_END};
 use linux_abi::errno::Errno;
 
-use super::AddressSpace;
+use super::Body;
 use super::mm::Mm;
 use crate::uio::in_pieces;
 
@@ -19,7 +19,7 @@ pub enum RemoteMode {
     Debugger,
 }
 
-impl AddressSpace {
+impl Body {
     /// Copies from the address space; returns the number of bytes before the first that cannot be read.
     ///
     /// # Errors
@@ -85,13 +85,7 @@ impl AddressSpace {
 }
 
 impl Mm {
-    fn page_for(
-        &mut self,
-        addr: usize,
-        access: Access,
-        mode: RemoteMode,
-        of: &AddressSpace,
-    ) -> Result<Frame, Errno> {
+    fn page_for(&mut self, addr: usize, access: Access, mode: RemoteMode, of: &Body) -> Result<Frame, Errno> {
         let page = page_floor(addr);
         self.resolve(addr, access, mode == RemoteMode::Debugger, of.limits())?;
         if self.table.get(page).is_none() {

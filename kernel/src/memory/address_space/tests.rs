@@ -475,14 +475,12 @@ fn memory_that_runs_out_anywhere_is_an_error_and_leaks_nothing() {
     let machine = machine();
     // What stays: the frame of zeroes.
     busy_life().unwrap();
-    registry::drop_deferred();
     let before = buddy_allocator::statistics().free_frames;
     let mut n = 0;
     loop {
         machine.fail_allocations_after(n);
         busy_life();
         machine.allow_allocations();
-        registry::drop_deferred();
         let now = buddy_allocator::statistics();
         assert_eq!((now.free_frames, now.refused), (before, 0), "after {n} frames");
         n += 1;

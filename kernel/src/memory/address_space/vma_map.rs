@@ -13,14 +13,16 @@ use alloc::vec::Vec;
 use core::cmp::max;
 use core::ops::Range;
 
+use linux_abi::errno::Errno;
+
 use super::vma::{STACK_GUARD_GAP, Vma};
+use crate::memory::fallible;
 
 /// Mappings in a chunk: 20 of 48 bytes fill a 1 KiB slot.
 const CHUNK: usize = 20;
 
 const _: () = assert!(size_of::<Vma>() <= 48);
 
-#[derive(Clone)]
 struct Chunk {
     start: usize,
     /// Upper bound; `usize::MAX` when unknown.
@@ -65,7 +67,6 @@ impl Searched {
 }
 
 /// The mappings of an address space.
-#[derive(Clone)]
 pub(super) struct VmaMap {
     chunks: Vec<Chunk>,
     len: usize,
@@ -157,7 +158,19 @@ impl VmaMap {
         Some(Position { chunk, index })
     }
 
-    /// Adds a mapping whose addresses are free.
+    /// Sees to it that `n` mappings can be added without a long list growing: chunks come from the kernel's reserve.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    pub(super) fn make_room(&mut self, n: usize) -> Result<(), Errno> {
+        if self.chunks.capacity() - self.chunks.len() >= n {
+            return Ok(());
+        }
+        fallible::make_room(&mut self.chunks, n)
+    }
+
+    /// Adds a mapping whose addresses are free. [`make_room`](Self::make_room) comes first.
     pub(super) fn insert(&mut self, vma: Vma) {
         debug_assert!(vma.start < vma.end);
         self.len += 1;
@@ -170,6 +183,12 @@ impl VmaMap {
         };
         if chunk.vmas.len() == CHUNK {
             let mut upper = Vec::with_capacity(CHUNK);
+            if chunk.vmas[CHUNK - 1].start < vma.start {
+                // Of mappings that come in order, as in fork, every chunk gets full.
+                upper.push(vma);
+                self.chunks.insert(at + 1, Chunk::new(upper));
+                return;
+            }
             upper.extend(chunk.vmas.drain(CHUNK / 2..));
             let into_upper = upper[0].start <= vma.start;
             self.chunks.insert(at + 1, Chunk::new(upper));

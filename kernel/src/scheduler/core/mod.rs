@@ -7,7 +7,6 @@
 //! | [`run_queue`], `ring` | who runs next on one CPU, for how long, who pre-empts whom |
 //! | [`groups`] | how groups of threads share one CPU |
 //! | [`placement`] | on which CPU a thread becomes ready |
-//! | [`list`] | the intrusive list all queues are made of |
 //!
 //! | Module | Acts |
 //! | --- | --- |
@@ -24,7 +23,6 @@ pub mod cpu;
 pub mod entity;
 pub mod groups;
 pub mod idle;
-pub mod list;
 pub mod placement;
 pub mod policy;
 mod ring;

@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 
 use super::entity::Entity;
-use super::list::{Linked, List};
+use crate::list::{Linked, List};
 
 /// The kind of link by which a thread is in a run queue.
 #[derive(Debug)]

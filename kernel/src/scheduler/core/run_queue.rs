@@ -19,10 +19,10 @@ use alloc::sync::Arc;
 
 use super::entity::{Class, Entity, NO_SLICE, NOT_QUEUED};
 use super::groups::Groups;
-use super::list::List;
 use super::policy::{Heat, MS};
 use super::ring::{End, NEVER, Ring};
 pub use super::ring::{RunLink, Schedulable};
+use crate::list::List;
 
 /// Length of the window over which real-time run time is limited.
 pub const REAL_TIME_WINDOW_NS: u64 = 1000 * MS;

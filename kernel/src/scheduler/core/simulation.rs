@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::entity::Entity;
-use super::list::{Linked, Links};
 use super::placement::Wakeup;
 use super::policy::{Attributes, Heat, MS, Policy, Priority};
 use super::run_queue::{Requeue, RunLink, RunQueue, Schedulable, rebase};
+use crate::list::{Linked, Links};
 
 struct Thread {
     id: usize,

@@ -18,10 +18,10 @@ use linux_abi::errno::Errno;
 
 use super::futex_waiting::{FutexWaiting, LockOwning};
 use super::state::State;
+use crate::list::{Linked, Links};
 use crate::lock_order;
 use crate::process::UserThread;
 use crate::scheduler::core::entity::Entity;
-use crate::scheduler::core::list::{Linked, Links};
 use crate::scheduler::core::policy::Attributes;
 use crate::scheduler::core::run_queue::{RunLink, Schedulable};
 use crate::scheduler::core::scheduler::SCHEDULER;

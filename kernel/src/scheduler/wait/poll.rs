@@ -8,8 +8,9 @@ use linux_abi::errno::Errno;
 use smallvec::SmallVec;
 
 use super::{WaitQueue, sleep_until};
+use crate::list::{Linked, Links, List};
 use crate::lock_order;
-use crate::scheduler::core::list::{Linked, Links, List};
+use crate::memory::reserve;
 use crate::scheduler::core::scheduler::current;
 use crate::scheduler::core::wakeup::wake;
 use crate::scheduler::thread::state::State;
@@ -77,22 +78,31 @@ pub struct PollTable {
     target: Arc<dyn PollTarget>,
     sleeper: Option<Arc<Sleeper>>,
     watches: SmallVec<[Arc<Watch>; 4]>,
+    /// Whether there was no memory to watch a queue.
+    is_short: bool,
 }
+
+/// Kernel memory that a watch takes, with the list of its queue, roughly, bytes.
+const WATCH_COST: usize = 256;
 
 impl PollTable {
     /// Makes an empty table that wakes the calling thread.
     pub fn new() -> Self {
         let sleeper = Arc::new(Sleeper { thread: current().arc(), is_notified: AtomicBool::new(false) });
-        Self { target: sleeper.clone(), sleeper: Some(sleeper), watches: SmallVec::new() }
+        Self { target: sleeper.clone(), sleeper: Some(sleeper), watches: SmallVec::new(), is_short: false }
     }
 
     /// Makes an empty table that tells `target`; [`Self::wait`] is not for it.
     pub fn with_target(target: Arc<dyn PollTarget>) -> Self {
-        Self { target, sleeper: None, watches: SmallVec::new() }
+        Self { target, sleeper: None, watches: SmallVec::new(), is_short: false }
     }
 
-    /// Watches `queue` too.
+    /// Watches `queue` too. Where there is no memory for that, [`Self::check`] says so, and [`Self::wait`].
     pub fn register(&mut self, queue: &WaitQueue) {
+        if reserve::check(WATCH_COST).is_err() || self.watches.try_reserve(1).is_err() {
+            self.is_short = true;
+            return;
+        }
         let list = queue.poll_list();
         let watch = Arc::new(Watch { target: self.target.clone(), list, links: Links::new() });
         watch.list.watches.lock().push_back(watch.clone());
@@ -106,12 +116,21 @@ impl PollTable {
         self.watches.is_empty()
     }
 
+    /// Whether all queues that were to be watched are.
+    ///
+    /// # Errors
+    /// `ENOMEM`: not all.
+    pub fn check(&self) -> Result<(), Errno> {
+        if self.is_short { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
     /// Sleeps until a watched queue has been woken since the last call (`true`) or the clock reaches `deadline`
     /// (nanoseconds, monotonic; `false`).
     ///
     /// # Errors
-    /// `EINTR`: a signal.
+    /// `EINTR`: a signal. `ENOMEM`: as [`Self::check`].
     pub fn wait(&self, deadline: Option<u64>) -> Result<bool, Errno> {
+        self.check()?;
         let Some(sleeper) = &self.sleeper else { return Err(Errno::EINVAL) };
         sleep_until(State::INTERRUPTIBLE, deadline, || sleeper.is_notified.swap(false, Ordering::SeqCst))
     }

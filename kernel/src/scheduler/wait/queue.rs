@@ -22,8 +22,8 @@ use hal::task::Current;
 use linux_abi::errno::Errno;
 
 use super::poll::PollList;
+use crate::list::List;
 use crate::lock_order;
-use crate::scheduler::core::list::List;
 use crate::scheduler::core::scheduler::current;
 use crate::scheduler::core::switch::schedule;
 use crate::scheduler::core::wakeup::wake;

@@ -181,8 +181,9 @@ impl<N: Linked<K>, K> List<N, K> {
         node.links().next.put(next);
     }
 
-    /// The element after `node`. The link is emptied and filled again, which invariant 1 makes invisible.
-    fn next_of(node: &Arc<N>) -> Option<Arc<N>> {
+    /// The element after `node`, which must be in the list. The link is emptied and filled again, which invariant 1 makes
+    /// invisible.
+    pub fn next_of(node: &Arc<N>) -> Option<Arc<N>> {
         let next = node.links().next.take()?;
         node.links().next.put(next.clone());
         Some(next)
