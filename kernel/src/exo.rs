@@ -123,6 +123,11 @@ pub fn boot(info: BootInfo) {
     scheduler::init(); // this context becomes the idle thread of the boot CPU
     scheduler::service::start().expect("memory for the service thread"); // runs deferred timers, buries the dead
     syscall::init(); // the table of calls
+    if let Some(choice) = &line.strace
+        && syscall::strace::select(choice.as_bytes()).is_err()
+    {
+        log::warn!("exo.strace={choice}: no such choice");
+    }
     process::victims::register(); // who can be ended when memory runs out
     fs::init(); // an empty root
     process::exec::vdso::init(); // what programs read clocks through

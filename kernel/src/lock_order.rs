@@ -39,6 +39,8 @@ pub const PROCESS_SIGNALS: LockRank = LockRank::new(110, "process signals");
 pub const PROCESS_THREADS: LockRank = LockRank::new(115, "process threads");
 /// Mask and pending signals of a thread.
 pub const THREAD_SIGNALS: LockRank = LockRank::new(120, "thread signals");
+/// What the log of system calls is about: held for a copy only.
+pub const STRACE: LockRank = LockRank::new(124, "choice of strace");
 /// Handles of a process to its parent, address space, limits: held for a copy only.
 pub const PROCESS_LINKS: LockRank = LockRank::new(125, "process links");
 /// Handles of a thread to files, working directory, credentials: held for a copy only.

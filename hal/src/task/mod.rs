@@ -48,6 +48,9 @@ bitflags::bitflags! {
         const DEFERRED = 1 << 5;
         /// The thread has lost the CPU, and wants to know (rseq).
         const RSEQ = 1 << 6;
+        /// Somebody looks at the thread's system calls. No work by itself: it stays, and keeps the thread from the short
+        /// way back to user mode.
+        const WATCHED = 1 << 7;
     }
 }
 

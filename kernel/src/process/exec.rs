@@ -20,7 +20,7 @@ use super::{Image, Process, exit, tree};
 use crate::fs::vfs::{Base, Caller, MountOptions, OpenFile, Path};
 use crate::memory::address_space::AddressSpace;
 use crate::scheduler::Thread;
-use crate::syscall::Context;
+use crate::syscall::{Context, strace};
 
 mod loader;
 mod script;
@@ -263,6 +263,7 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     drop((old_space, old_image));
 
     thread.set_name(&comm);
+    strace::consider(thread);
     hal::task::reset_fpu_current();
     thread.task.set_fs_base(0)?;
     thread.task.set_gs_base(0)?;

@@ -15,10 +15,10 @@ use super::limits;
 use super::pidfd::PidFd;
 use super::signal::Actions;
 use super::signal::send::signal_from;
-use super::{Pid, Process, UserThread, tree};
+use super::{Pid, Process, UserThread, tree, watch};
 use crate::memory::reserve;
 use crate::scheduler::{SCHEDULER, Thread};
-use crate::syscall::Context;
+use crate::syscall::{Context, strace};
 
 /// What clone is asked to make.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +143,8 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
         // The child exists: a bad address does not undo that.
         let _ = UserPtr::<i32>::new(request.parent_tid).write(&tid);
     }
+    watch::inherit(cx.thread(), &thread);
+    strace::consider(&thread);
     SCHEDULER.start(thread);
     if waits {
         wait_for_vfork_child(&process);

@@ -38,6 +38,7 @@ mod user_return;
 mod user_thread;
 pub mod victims;
 pub mod wait;
+pub mod watch;
 
 pub use thread_group::{Image, Process, SharedSignals, Times};
 pub use user_return::exit_to_user;

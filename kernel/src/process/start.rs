@@ -15,6 +15,7 @@ use crate::fs::vfs::{Base, Caller, FileTable, FsContext, OpenParameters};
 use crate::memory::address_space::AddressSpace;
 use crate::memory::physical::buddy_allocator;
 use crate::scheduler::{self, SCHEDULER, Thread};
+use crate::syscall::strace;
 use linux_abi::open::OpenFlags;
 
 static BOOT_TSC: AtomicU64 = AtomicU64::new(0);
@@ -64,6 +65,7 @@ pub fn start_first_process(program: &[u8], arguments: Strings, environment: Stri
     let user = UserThread::new(process.clone(), files, fs, credentials, SigSet::EMPTY);
     let thread = Thread::new_user(pid, &scheduler::current(), user, prepared.regs)?;
     thread.set_name(&prepared.comm);
+    strace::consider(&thread);
     thread.task.set_space(Some(prepared.space.space()));
     process.add_thread(thread.clone())?;
     {

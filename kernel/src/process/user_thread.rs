@@ -12,6 +12,7 @@ use super::Process;
 use super::credentials::Credentials;
 use super::rseq::RestartableSequences;
 use super::signal::PendingSignals;
+use super::watch::Watchers;
 use crate::fs::vfs::{FileTable, FsContext, OpenFile};
 use crate::lock_order;
 use crate::syscall::Restart;
@@ -76,6 +77,8 @@ pub struct UserThread {
     pub(super) last_fault: AtomicU8,
     /// Wait status of the thread if it ends by itself (exit(2)).
     pub(super) exit_status: AtomicI32,
+    /// Who looks at its calls; changed by [`watch`](super::watch) alone.
+    pub(super) watchers: SpinLock<Watchers>,
     files: SpinLock<Arc<FileTable>>,
     fs: SpinLock<Arc<FsContext>>,
     credentials: SpinLock<Arc<Credentials>>,
@@ -106,6 +109,7 @@ impl UserThread {
             restart_rule: SpinLock::new(lock_order::THREAD_LINKS, None),
             last_fault: AtomicU8::new(0),
             exit_status: AtomicI32::new(0),
+            watchers: SpinLock::new(lock_order::THREAD_LINKS, Watchers::empty()),
             files: SpinLock::new(lock_order::THREAD_LINKS, files),
             fs: SpinLock::new(lock_order::THREAD_LINKS, fs),
             credentials: SpinLock::new(lock_order::THREAD_LINKS, credentials),

@@ -41,5 +41,5 @@ pub use self::core::scheduler::{SCHEDULER, Scheduler, current, has_pending_signa
 pub use self::core::switch::{cond_resched, exit_current, schedule};
 pub use self::core::wakeup::{interrupt_sleep, wake};
 pub use self::parking::{mutex_wait, mutex_wake};
-pub use self::thread::thread::{Thread, ThreadId};
+pub use self::thread::thread::{Thread, ThreadId, ThreadName};
 pub use crate::time::timer;

@@ -119,7 +119,8 @@ impl PathBuffer {
         Self { short: [0; 128], long: Vec::new() }
     }
 
-    fn fill(&mut self, addr: usize) -> Result<&[u8], Errno> {
+    /// Copies the NUL-terminated string at a user address, without its NUL; the errors are those of [`Args::path`].
+    pub(super) fn fill(&mut self, addr: usize) -> Result<&[u8], Errno> {
         match hal::user::read_cstr(addr, &mut self.short)? {
             Some(len) => Ok(&self.short[..len]),
             None => self.fill_long(addr),

@@ -6,8 +6,9 @@ use linux_abi::errno::Errno;
 
 use super::syscall_numbers;
 use super::table::{FULL_ROWS, ROWS, Restart};
-use super::{Args, Context};
+use super::{Args, Context, strace};
 use crate::lock_order;
+use crate::process::watch::{self, Watchers};
 
 /// What a handler answers when it fails: an errno, positive; negated once, in [`dispatch`].
 pub type SyscallError = Errno;
@@ -55,22 +56,48 @@ pub fn init() {
 pub fn dispatch(frame: &SyscallFrame) -> isize {
     let context = Context::current();
     let args = Args::new(frame);
-    let handler = TABLE.get(args.number()).and_then(Once::get).copied().unwrap_or(unknown);
-    to_rax(handler(&context, &args))
+    let task = &context.thread().task;
+    if task.work().contains(Work::WATCHED) {
+        task.raise(Work::FULL_FRAME);
+        return 0;
+    }
+    to_rax(handler_of(args.number())(&context, &args))
 }
 
-/// Serves a full-frame call on the slow exit path and stores its result in `regs.rax`, unless the handler replaced
-/// the registers altogether (execve, rt_sigreturn), in which case it answers with the new `rax`.
+/// Serves, on the slow exit path, a full-frame call or any call of a watched thread, and stores its result in
+/// `regs.rax`. A handler that replaces the registers altogether (execve, rt_sigreturn) answers with the new `rax`.
 pub fn dispatch_full(regs: &mut UserRegs) {
-    let number = regs.orig_rax as u32 as usize;
-    let handler = FULL_TABLE.get(number).and_then(Once::get);
     let context = Context::current();
+    if context.thread().task.work().contains(Work::WATCHED) {
+        serve_watched(&context, regs);
+    } else {
+        serve(&context, regs);
+    }
+}
+
+/// Serves a call while those look on who watch the thread.
+fn serve_watched(context: &Context, regs: &mut UserRegs) {
+    let is_logged = watch::watchers(context.thread()).contains(Watchers::STRACE);
+    let line = if is_logged { strace::begin(context, regs) } else { None };
+    serve(context, regs);
+    if let Some(line) = line {
+        line.end(regs.rax.cast_signed() as isize);
+    }
+}
+
+fn serve(context: &Context, regs: &mut UserRegs) {
     let frame = regs.syscall_frame();
-    let result = match handler {
-        Some(handler) => handler(&context, &Args::new(&frame), regs),
-        None => Err(Errno::ENOSYS),
+    let args = Args::new(&frame);
+    let result = match FULL_TABLE.get(args.number()).and_then(Once::get) {
+        Some(handler) => handler(context, &args, regs),
+        None => handler_of(args.number())(context, &args),
     };
     regs.rax = to_rax(result) as u64;
+}
+
+/// The handler of call `number` on the fast path.
+fn handler_of(number: usize) -> SyscallHandler {
+    TABLE.get(number).and_then(Once::get).copied().unwrap_or(unknown)
 }
 
 /// How call `number` behaves when a signal interrupts it.

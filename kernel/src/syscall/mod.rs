@@ -10,7 +10,8 @@
 //! 3. A handler that sleeps returns `EINTR` when a signal wants attention. Whether the program sees that error or the
 //!    call is made again is not the handler's business: it is the [`Restart`] attribute of the row.
 //! 4. Calls that need every user register (fork, execve, rt_sigreturn, ...) are *full-frame* rows: their fast handler
-//!    only raises `Work::FULL_FRAME`, and [`dispatch::dispatch_full`] runs the real one on the slow exit path.
+//!    only raises `Work::FULL_FRAME`, and [`dispatch::dispatch_full`] runs the real one on the slow exit path. So do all
+//!    calls of a thread that somebody watches ([`watch`](crate::process::watch)).
 
 mod args;
 mod context;
@@ -81,6 +82,7 @@ mod signalfd;
 mod sigreturn;
 mod socket;
 mod stat;
+pub mod strace;
 mod sysinfo;
 mod syslog;
 mod timer_create;

@@ -21,7 +21,7 @@ use super::memory;
 use super::mmu::with_page;
 use super::task;
 use crate::addr::{PAGE_SIZE, USER_END};
-use crate::task::{SyscallFrame, Task, UserRegs};
+use crate::task::{SyscallFrame, Task, UserRegs, Work};
 use crate::upcall::{Access, UserException, bound};
 
 /// Address of the first program; each has 16 bytes.
@@ -251,7 +251,7 @@ impl SimUser {
         irq::restore(true);
         loop {
             irq::deliver();
-            let work = current_task().work();
+            let work = current_task().work().difference(Work::WATCHED);
             if work.is_empty() {
                 break;
             }

@@ -308,7 +308,7 @@ extern "C" fn hal_exit_work(regs: &mut UserRegs) {
     // SAFETY: the CPU holds its current task.
     let work = unsafe { work_of(task) };
     loop {
-        let flags = work.load(Ordering::Acquire);
+        let flags = work.load(Ordering::Acquire) & !Work::WATCHED.bits();
         if flags == 0 {
             break;
         }

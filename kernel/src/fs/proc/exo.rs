@@ -10,13 +10,15 @@ use crate::memory::heap::size_class::{SizeClass, Tier};
 use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
 use crate::scheduler::SCHEDULER;
+use crate::syscall::strace;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 5] = [
+pub(super) static ENTRIES: [Entry<System>; 6] = [
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
     Entry::text("memory", 0o444, |_, text| all(memory(text))),
     Entry::text("scheduler", 0o444, |_, text| all(scheduler(text))),
+    Entry::setting("strace", |_, text| all(strace::show(text)), |_, choice| strace::select(choice)),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 
@@ -60,8 +62,6 @@ fn memory(text: &mut Text) -> fmt::Result {
     rows.iter().try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
 }
 
-/// `heap`: a line for each tier: allocations, thousandths of them that found a free slot on their CPU, bytes in use, bytes
-/// of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
 /// `scheduler`: a line for each CPU, then sums. Ranks are real-time priorities.
 fn scheduler(text: &mut Text) -> fmt::Result {
     writeln!(
@@ -89,8 +89,8 @@ fn scheduler(text: &mut Text) -> fmt::Result {
     writeln!(text, "groups_share {}", u8::from(SCHEDULER.is_fair_to_groups()))
 }
 
-/// `heap`: a line for each size of slot, then sums; hits are thousandths of allocations that found a free slot on their
-/// CPU.
+/// `heap`: a line for each tier: allocations, thousandths of them that found a free slot on their CPU, bytes in use, bytes
+/// of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of slot, then sums.
 fn heap(text: &mut Text) -> fmt::Result {
     let numbers = statistics::statistics();
     writeln!(text, "tier    allocations        frees  hits       used       held       peak     wasted")?;
