@@ -1,14 +1,16 @@
-//! Owned physical memory: [`Frame`], and the table that keeps one state per frame.
+//! Owned physical memory: [`Frame`]; `table` keeps one state per frame.
 //!
 //! Invariants:
 //! 1. A frame is *free*, *reserved* (not RAM, or in use since before the allocator), or owned by one block of 2^n frames
 //!    whose handles are counted in the state of its first frame.
-//! 2. Only [`Frame::claim`] turns free into owned, by compare-exchange: a frame handed out twice is refused.
+//! 2. Only [`Frame::claim`] turns free into owned, atomically: a frame handed out twice is refused.
 //! 3. The last handle's drop makes the block free, then tells the kernel ([`free_frames`](crate::Kernel::free_frames)).
 //! 4. Contents are reached only through copies that tolerate a concurrent user program or CPU; no reference to them is
 //!    ever made.
 //!
 //! A count that reaches 2^25 sticks: the frame is leaked rather than freed early (as Linux's `refcount_t` does).
+
+mod table;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -21,55 +23,35 @@ use crate::arch;
 use crate::error::Error;
 use crate::upcall::bound;
 
-/// State of one frame. Bits 0 to 25: number of handles; bit 26: not the first frame of its block; bits 27 to 31: order.
-/// 0 is free, all ones is reserved. Zeroed memory is a table of free frames.
-#[derive(Debug, Default, zerocopy::FromZeros)]
-#[repr(transparent)]
-pub(crate) struct FrameState(AtomicU32);
+pub(crate) use self::table::FrameTable;
+use self::table::ORDER_SHIFT;
+#[cfg(not(target_os = "none"))]
+pub(crate) use self::table::{FrameState, Taken};
 
-const FREE: u32 = 0;
-const RESERVED: u32 = u32::MAX;
 const COUNT_MASK: u32 = (1 << 26) - 1;
 /// From here on a count is saturated.
 const SATURATED: u32 = 1 << 25;
 /// Where a saturated count is put back to: 2^24 concurrent operations away from either end.
 const PINNED: u32 = SATURATED + (1 << 24);
-const TAIL: u32 = 1 << 26;
 /// What the count is in a block that was cut into heap slots, to which the binary logarithm of their size is added.
-pub(crate) const CUT: u32 = 1 << 24;
-const ORDER_SHIFT: u32 = 27;
-
-impl FrameState {
-    pub(crate) fn is_free(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == FREE
-    }
-
-    pub(crate) fn reserve(&self) {
-        self.0.store(RESERVED, Ordering::Relaxed);
-    }
-}
+const CUT: u32 = 1 << 24;
 
 fn state(number: FrameNumber) -> Option<&'static AtomicU32> {
-    arch::memory::frame_table().get(number.index()).map(|state| &state.0)
+    arch::memory::frame_table().state(number.index())
 }
 
 #[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the simulated machine's RAM has no holes"))]
 /// Marks everything outside `usable` (ascending, disjoint) as reserved. To be called once, before the first claim.
 pub(crate) fn reserve_all_but(usable: impl Iterator<Item = Range<FrameNumber>>) {
     let table = arch::memory::frame_table();
-    let reserve = |range: Range<usize>| {
-        for state in table.get(range).into_iter().flatten() {
-            state.0.store(RESERVED, Ordering::Relaxed);
-        }
-    };
     let mut at = 0;
     for range in usable {
-        reserve(at..range.start.index());
+        table.reserve(at..range.start.index());
         at = range.end.index();
     }
-    reserve(at..table.len());
+    table.reserve(at..table.len());
     // Frame 0 is never handed out: `Frame` uses the number's niche, firmware its memory.
-    reserve(0..1);
+    table.reserve(0..1);
 }
 
 /// Turns a reserved block into a free one.
@@ -77,15 +59,10 @@ pub(crate) fn reserve_all_but(usable: impl Iterator<Item = Range<FrameNumber>>) 
 /// # Safety
 /// The block is RAM, and whoever had reserved it uses it no longer.
 pub(crate) unsafe fn unreserve(first: FrameNumber, order: u8) {
-    let Some(block) = arch::memory::frame_table().get(first.index()..first.index() + (1 << order)) else {
-        return;
-    };
-    for state in block {
-        state.0.store(FREE, Ordering::Relaxed);
-    }
+    arch::memory::frame_table().unreserve(first.index()..first.index() + (1 << order));
 }
 
-/// Returns the order of the block that an owned frame belongs to.
+/// Returns the order of the block that an owned frame belongs to: the first of it, or any of one that was cut.
 pub(crate) fn order_of_owned(number: FrameNumber) -> u8 {
     (state(number).map_or(0, |state| state.load(Ordering::Relaxed)) >> ORDER_SHIFT) as u8
 }
@@ -128,23 +105,11 @@ impl Frame {
         if order > MAX_ORDER || !number.is_aligned_to(order) {
             return Err(Error::Misaligned);
         }
-        let end = number.index() + (1 << order);
-        let block = arch::memory::frame_table().get(number.index()..end).ok_or(Error::OutOfRange)?;
         let non_zero = NonZeroU32::new(number.get()).ok_or(Error::InUse)?;
         if !arch::memory::may_claim() {
             return Err(Error::OutOfMemory);
         }
-        let mark = u32::from(order) << ORDER_SHIFT;
-        for (done, state) in block.iter().enumerate() {
-            let new = if done == 0 { mark | 1 } else { mark | TAIL };
-            // Acquire pairs with the release in `free`: what the last owner did happened before.
-            if state.0.compare_exchange(FREE, new, Ordering::Acquire, Ordering::Relaxed).is_err() {
-                for undo in &block[..done] {
-                    undo.0.store(FREE, Ordering::Release);
-                }
-                return Err(Error::InUse);
-            }
-        }
+        arch::memory::frame_table().claim(number.index(), order)?;
         Ok(Frame { number: non_zero, machine: arch::memory::machine_tag() })
     }
 
@@ -276,16 +241,28 @@ impl Frame {
         state.store(order | count, Ordering::Relaxed);
     }
 
+    /// Notes in all frames of the block that it is cut into slots of 2^`bits` bytes, by one who knows that no other handle
+    /// exists.
+    pub(crate) fn set_cut(&self, bits: u32) {
+        let order = u32::from(self.order());
+        for number in self.number.get() + 1..self.number.get() + (1 << order) {
+            let state = state(FrameNumber::new(number));
+            // Relaxed: who looks there has a slot, which was handed over.
+            state.into_iter().for_each(|state| state.store(order << ORDER_SHIFT, Ordering::Relaxed));
+        }
+        self.set_count(CUT + bits);
+    }
+
     /// Makes single frames of a block of which this is the only handle, each with one handle in trust; tells whether it
     /// did.
     pub(crate) fn split(&self) -> bool {
         if !self.is_unique() {
             return false;
         }
-        let first = self.number().index();
-        for state in &arch::memory::frame_table()[first..first + (1 << self.order())] {
+        let first = self.number().get();
+        for number in first..first + (1 << self.order()) {
             // Relaxed: nobody else knows the frames yet.
-            state.0.store(1, Ordering::Relaxed);
+            state(FrameNumber::new(number)).into_iter().for_each(|state| state.store(1, Ordering::Relaxed));
         }
         true
     }
@@ -301,8 +278,8 @@ impl Frame {
     #[inline]
     fn state(&self) -> &'static AtomicU32 {
         arch::memory::assert_current(self.machine);
-        // In range since `claim`; the table never shrinks.
-        &arch::memory::frame_table()[self.number.get() as usize].0
+        state(self.number())
+            .unwrap_or_else(|| unreachable!("in range since `claim`; the table never shrinks"))
     }
 
     #[cold]
@@ -315,15 +292,7 @@ impl Frame {
     fn free(&mut self) {
         let first = self.number();
         let order = self.order();
-        if order == 0 {
-            // Release pairs with the acquire in `claim`.
-            self.state().store(FREE, Ordering::Release);
-            return bound::free_frames(first, 0);
-        }
-        for state in &arch::memory::frame_table()[first.index()..first.index() + (1 << order)] {
-            // As above.
-            state.0.store(FREE, Ordering::Release);
-        }
+        arch::memory::frame_table().release(first.index(), order);
         bound::free_frames(first, order);
     }
 }

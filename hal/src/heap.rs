@@ -266,7 +266,7 @@ pub fn slots_of(frame: Frame, size: usize) -> Result<SlotList, Frame> {
         return Err(frame);
     }
     let Some(start) = NonNull::new(frame.at(0, total)) else { return Err(frame) };
-    frame.set_count(frame::CUT + size.trailing_zeros());
+    frame.set_cut(size.trailing_zeros());
     frame.into_raw();
     for i in (0..total / size).rev() {
         // SAFETY: `i * size` lies within the block of `total` bytes.

@@ -9,14 +9,14 @@
 //!                                         RAM not in use, ascending, disjoint; excludes frame 0
 //!   fn static_bytes(len: usize) -> Option<NonNull<u8>>     zeroed, page-aligned, for ever; early only
 //!   fn frame_count() -> usize             highest RAM frame + 1
-//!   At start-up the back-end allocates the frame table (boot::static_slice::<FrameState>(frame_count())) and calls
+//!   At start-up the back-end allocates the frame table (two boot::static_slice) and calls
 //!   frame::reserve_all_but(memory_regions()), then upcall::bound::boot(BootInfo).
 //! memory
 //!   type MachineTag: Copy                 () in spirit; fn machine_tag(), fn assert_current(tag): no-ops on the PC
 //!   fn phys_ptr(PhysAddr) -> *mut u8      in the direct map; valid for RAM
 //!   fn frame_of_ptr(*mut u8) -> FrameNumber               inverse, for direct-map pointers to RAM
 //!   fn may_claim() -> bool                true on the PC (inline); tests limit claims
-//!   fn frame_table() -> &'static [FrameState]
+//!   fn frame_table() -> &'static FrameTable
 //!   unsafe fn copy(dst: *mut u8, src: *const u8, len)     any overlap, tolerates concurrent access (rep movs in asm)
 //!   unsafe fn zero(dst: *mut u8, len)                     same
 //! user        Duty of all: addr..addr+len within 0..USER_END, kernel pointers valid. They resolve faults through

@@ -33,6 +33,28 @@ fn a_block_excludes_its_parts_and_its_parts_exclude_it() {
 }
 
 #[test]
+fn frames_that_were_single_serve_as_a_block_again() {
+    let block = frame(7);
+    let first = block.number();
+    drop(block);
+    let at = |n: u32| first.checked_add(n).unwrap();
+    let singles: Vec<Frame> = [0, 1, 63, 64, 100].map(|n| Frame::claim(at(n), 0).unwrap()).into();
+    for order in [1, 6, 7] {
+        assert_eq!(Frame::claim(first, order).unwrap_err(), Error::InUse);
+    }
+    drop(singles);
+    let block = Frame::claim(first, 7).unwrap();
+    for n in [0, 1, 63, 64, 100, 127] {
+        assert_eq!(Frame::claim(at(n), 0).unwrap_err(), Error::InUse);
+    }
+    drop(block);
+    let parts: Vec<Frame> = (0..128).map(|n| Frame::claim(at(n), 0).unwrap()).collect();
+    assert_eq!(Frame::claim(first, 7).unwrap_err(), Error::InUse);
+    drop(parts);
+    assert!(Frame::claim(first, 7).is_ok());
+}
+
+#[test]
 fn a_claim_is_checked() {
     let machine = Machine::current();
     assert_eq!(Frame::claim(FrameNumber::new(0), 0).unwrap_err(), Error::InUse);

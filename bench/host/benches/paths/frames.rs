@@ -1,7 +1,6 @@
 //! Allocators of frames: numbers only, no memory, no lock.
 
 use std::hint::black_box;
-use std::sync::atomic::AtomicU64;
 
 use buddy_system_allocator::FrameAllocator;
 use hal::addr::FrameNumber;
@@ -10,7 +9,7 @@ use kernel::memory::physical::{Blocks, ORDERS};
 use crate::random::Random;
 use crate::time::Settings;
 
-/// Frames that are managed: 1 GiB.
+/// Frames that are managed, if not said otherwise: 1 GiB.
 const FRAMES: usize = 1 << 18;
 /// Places for blocks; half of them are full on average.
 const PLACES: usize = 8192;
@@ -45,13 +44,13 @@ impl Frames for FrameAllocator<ORDERS> {
 /// Prints the table of frame allocators.
 pub(crate) fn run(settings: Settings) {
     println!("| frames | 1 frame, ns | 16 frames, ns | mixed, ns |\n| --- | ---: | ---: | ---: |");
-    let memory: Vec<AtomicU64> = (0..Blocks::words_needed(FRAMES)).map(|_| AtomicU64::new(0)).collect();
-    let mut ours = Blocks::new(FRAMES, memory.leak()).expect("as much memory as is needed");
-    let largest = 1 << (ORDERS - 1);
-    for first in (0..FRAMES).step_by(largest) {
-        Frames::give(&mut ours, first, (ORDERS - 1) as u8);
+    for (name, frames) in [("Exo-OS", FRAMES), ("Exo-OS, 64 GiB", 64 * FRAMES)] {
+        let mut ours = Blocks::leaked(frames);
+        for first in (0..frames).step_by(1 << (ORDERS - 1)) {
+            Frames::give(&mut ours, first, (ORDERS - 1) as u8);
+        }
+        row(settings, name, &mut ours);
     }
-    row(settings, "Exo-OS", &mut ours);
     let mut theirs = FrameAllocator::<ORDERS>::new();
     theirs.insert(0..FRAMES);
     row(settings, "buddy_system_allocator", &mut theirs);

@@ -141,7 +141,7 @@ impl Machine {
 
     /// Returns the number of frames that are neither owned nor reserved.
     pub fn free_frames(self) -> usize {
-        self.0.frames.iter().filter(|state| state.is_free()).count()
+        (0..self.0.frames.len()).filter(|&frame| self.0.frames.is_free(frame)).count()
     }
 
     /// Returns what was written to the console, polled or through the serial port.
@@ -287,7 +287,7 @@ fn place_module(machine: &'static Inner, bytes: &[u8]) -> BootModule {
     let start = machine.top.load(Ordering::Relaxed).checked_sub(frames).filter(|&start| start > 1);
     let Some(start) = start else { panic!("the initramfs does not fit into the machine's memory") };
     machine.top.store(start, Ordering::Relaxed);
-    machine.frames[start as usize..][..frames as usize].iter().for_each(|state| state.reserve());
+    machine.frames.reserve(start as usize..(start + frames) as usize);
     let phys = FrameNumber::new(start).phys();
     // SAFETY: RAM that has just been reserved, large enough.
     unsafe { memory::copy(memory::phys_ptr(phys), bytes.as_ptr(), bytes.len()) };

@@ -23,10 +23,9 @@ pub(crate) fn static_bytes(len: usize) -> Option<NonNull<u8>> {
     let top = machine.top.load(Ordering::Relaxed);
     let start = top.checked_sub(frames).filter(|&start| start > 1)?;
     let range = start as usize..top as usize;
-    if !machine.frames[range.clone()].iter().all(|state| state.is_free()) {
+    if !machine.frames.reserve_new(range) {
         return None;
     }
-    machine.frames[range].iter().for_each(|state| state.reserve());
     machine.top.store(start, Ordering::Relaxed);
     let first = memory::phys_ptr(FrameNumber::new(start).phys());
     // SAFETY: RAM that was free and is reserved now.

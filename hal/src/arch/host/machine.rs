@@ -13,7 +13,7 @@ use super::io::Uart;
 use super::program::Programs;
 use crate::addr::{FrameNumber, PAGE_SIZE};
 use crate::cpu::CpuId;
-use crate::frame::FrameState;
+use crate::frame::{FrameState, FrameTable, Taken};
 use crate::task::Task;
 
 /// Most statics with an instance per machine that a program can have.
@@ -26,7 +26,7 @@ pub(crate) struct Inner {
     pub(super) id: u32,
     /// RAM from physical address 0 on.
     pub(super) memory: &'static [AtomicU64],
-    pub(super) frames: Box<[FrameState]>,
+    pub(super) frames: FrameTable,
     /// First frame above the RAM that is left to the frame allocator.
     pub(super) top: AtomicU32,
     /// Claims of frames that still succeed; `NONE` is no limit.
@@ -117,10 +117,12 @@ impl Inner {
     pub(super) fn new(memory_bytes: usize, cpus: usize, wall_clock_ns: u64) -> &'static Inner {
         static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let n_frames = memory_bytes / PAGE_SIZE;
+        let states: Vec<_> = (0..n_frames).map(|_| FrameState::default()).collect();
+        let taken: Vec<_> = (0..FrameTable::taken_len(n_frames)).map(|_| Taken::default()).collect();
         let machine = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             memory: zeroed_words(n_frames * (PAGE_SIZE / 8)),
-            frames: (0..n_frames).map(|_| FrameState::default()).collect(),
+            frames: FrameTable::new(states.leak(), taken.leak()),
             top: AtomicU32::new(n_frames as u32),
             claims_left: AtomicU64::new(NONE),
             fails_once: AtomicBool::new(false),
@@ -141,7 +143,7 @@ impl Inner {
         // Reachable from a static, so that leak checkers see the intention.
         static ALL: Mutex<BTreeMap<u32, &'static Inner>> = Mutex::new(BTreeMap::new());
         lock(&ALL).insert(machine.id, machine);
-        machine.frames[0].reserve();
+        machine.frames.reserve(0..1);
         machine
     }
 

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::machine::{NONE, machine};
 use crate::addr::{FrameNumber, PhysAddr};
-use crate::frame::FrameState;
+use crate::frame::FrameTable;
 
 /// The machine's number: a frame of one machine used on another is a mistake of the test, and caught.
 pub(crate) type MachineTag = u32;
@@ -41,7 +41,7 @@ pub(crate) fn frame_of_ptr(pointer: *mut u8) -> FrameNumber {
     FrameNumber::new((offset >> crate::PAGE_SHIFT) as u32)
 }
 
-pub(crate) fn frame_table() -> &'static [FrameState] {
+pub(crate) fn frame_table() -> &'static FrameTable {
     &machine().frames
 }
 

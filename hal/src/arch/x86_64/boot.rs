@@ -22,9 +22,10 @@ use super::{
     apic, console, cpu, features, fpu, io_apic, memory, paging, power, rtc, setup, smp, tables, time,
 };
 use crate::addr::{FrameNumber, PAGE_SHIFT, PAGE_SIZE, PhysAddr};
+use crate::boot::static_slice;
 use crate::boot::{BootInfo, BootModule};
 use crate::cpu::MAX_CPUS;
-use crate::frame::{self, FrameState};
+use crate::frame::{self, FrameTable};
 use crate::sync::{LockRank, SpinLockIrq};
 use crate::upcall::bound;
 
@@ -252,11 +253,11 @@ extern "C" fn on_boot_stack() -> ! {
     let phys = |addr: usize| (addr - kernel_map::IMAGE_BASE) as u64;
     FREE.lock().add(phys(early.start)..phys(early.end));
 
-    let Some(table) = crate::boot::static_slice::<FrameState>(frame_count()) else {
-        refuse("there is too little memory for its own table")
-    };
+    let frames = frame_count();
+    let parts = (static_slice(frames), static_slice(FrameTable::taken_len(frames)));
+    let (Some(states), Some(taken)) = parts else { refuse("there is too little memory for its own table") };
     // SAFETY: called once, before the kernel runs.
-    unsafe { memory::set_frame_table(table) };
+    unsafe { memory::set_frame_table(FrameTable::new(states, taken)) };
     frame::reserve_all_but(memory_regions());
 
     let [start, len] = [&MODULE[0], &MODULE[1]].map(|word| word.load(Ordering::Relaxed));
@@ -287,11 +288,9 @@ pub(crate) fn static_bytes(len: usize) -> Option<NonNull<u8>> {
     let mut free = FREE.lock();
     let start = free.allocate(len as u64, LOW_MEMORY, u64::MAX)?;
     let first = (start >> PAGE_SHIFT) as usize;
-    let states = memory::frame_table().get(first..first + len.div_ceil(PAGE_SIZE)).unwrap_or_default();
-    if !states.iter().all(FrameState::is_free) {
+    if !memory::frame_table().reserve_new(first..first + len.div_ceil(PAGE_SIZE)) {
         return None;
     }
-    states.iter().for_each(FrameState::reserve);
     let start = memory::phys_ptr(PhysAddr::new(start));
     // SAFETY: RAM that was free and is ours now, in the direct map.
     unsafe { memory::zero(start, len.next_multiple_of(PAGE_SIZE)) };

@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 
 use super::kernel_map::DIRECT_BASE;
 use crate::addr::{FrameNumber, PAGE_SHIFT, PhysAddr};
-use crate::frame::FrameState;
+use crate::frame::FrameTable;
 
 /// Which machine a frame belongs to: there is one.
 #[derive(Clone, Copy)]
@@ -34,26 +34,26 @@ pub(crate) fn frame_of_ptr(ptr: *mut u8) -> FrameNumber {
     FrameNumber::new((ptr.addr().wrapping_sub(DIRECT_BASE) >> PAGE_SHIFT) as u32)
 }
 
-struct FrameTable(UnsafeCell<&'static [FrameState]>);
+struct Table(UnsafeCell<FrameTable>);
 
 // SAFETY: written once, by `set_frame_table`, before anything else reads it.
-unsafe impl Sync for FrameTable {}
+unsafe impl Sync for Table {}
 
-static FRAME_TABLE: FrameTable = FrameTable(UnsafeCell::new(&[]));
+static FRAME_TABLE: Table = Table(UnsafeCell::new(FrameTable::new(&[], &[])));
 
-/// Installs the table of frame states.
+/// Installs the table of frames.
 ///
 /// # Safety
 /// Called once, by the boot CPU, before the kernel and the other CPUs run.
-pub(super) unsafe fn set_frame_table(table: &'static [FrameState]) {
+pub(super) unsafe fn set_frame_table(table: FrameTable) {
     // SAFETY: the caller's duty: nobody reads it meanwhile.
     unsafe { *FRAME_TABLE.0.get() = table };
 }
 
 #[inline(always)]
-pub(crate) fn frame_table() -> &'static [FrameState] {
+pub(crate) fn frame_table() -> &'static FrameTable {
     // SAFETY: written once, before the first reader.
-    unsafe { *FRAME_TABLE.0.get() }
+    unsafe { &*FRAME_TABLE.0.get() }
 }
 
 /// Copies bytes that others may be changing; the ranges may overlap.

@@ -32,7 +32,7 @@ fn frames(text: &mut Text) -> fmt::Result {
     writeln!(text, "cache_refills {}", numbers.refills)?;
     writeln!(text, "cache_drains {}", numbers.drains)?;
     writeln!(text, "refused {}", numbers.refused)?;
-    for (order, count) in numbers.free_blocks.iter().enumerate() {
+    for (order, count) in buddy_allocator::free_blocks().counts.iter().enumerate() {
         writeln!(text, "free_blocks_of_order_{order} {count}")?;
     }
     Ok(())
@@ -41,13 +41,13 @@ fn frames(text: &mut Text) -> fmt::Result {
 /// `memory`: for each order, its free blocks, how many of 1000 free frames are in smaller blocks, and why a request would
 /// fail: near 0 for want of memory, near 1000 because what is free is in small pieces, `-` if it would not.
 fn memory(text: &mut Text) -> fmt::Result {
-    let numbers = buddy_allocator::statistics();
+    let (numbers, blocks) = (buddy_allocator::statistics(), buddy_allocator::free_blocks());
     writeln!(text, "order     bytes  free_blocks  unusable  fragmentation")?;
-    for (order, count) in numbers.free_blocks.iter().enumerate() {
+    for (order, count) in blocks.counts.iter().enumerate() {
         let bytes = hal::PAGE_SIZE << order;
-        let unusable = numbers.unusable_per_mille(order);
+        let unusable = blocks.unusable_per_mille(order);
         write!(text, "{order:>5} {bytes:>9} {count:>12} {unusable:>9} ")?;
-        match numbers.fragmentation_index(order) {
+        match blocks.fragmentation_index(order) {
             Some(index) => writeln!(text, "{index:>14}")?,
             None => writeln!(text, "{:>14}", "-")?,
         }

@@ -12,6 +12,7 @@ use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{self, FileType, Inode, LinkTarget, device};
 use crate::memory::commitment;
 use crate::memory::physical::buddy_allocator;
+use crate::memory::physical::statistics::Zone;
 use crate::net::unix;
 use crate::process::tree;
 use crate::scheduler::{self, CpuUsage, LOAD_SHIFT, SCHEDULER};
@@ -251,13 +252,21 @@ fn vmstat(text: &mut Text) -> fmt::Result {
     rows.iter().try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
 }
 
-/// `buddyinfo`: the free blocks of each order.
+/// `buddyinfo`: the free blocks of each order, for each zone that the machine has memory up to.
 fn buddyinfo(text: &mut Text) -> fmt::Result {
-    write!(text, "Node 0, zone {:>8} ", "DMA32")?;
-    for count in buddy_allocator::statistics().free_blocks {
-        write!(text, "{count:>6} ")?;
+    let end = hal::boot::frame_count();
+    let counts = buddy_allocator::free_blocks_by_zone();
+    let mut start = 0;
+    for (zone, counts) in Zone::ALL.iter().zip(counts) {
+        if start >= end {
+            break;
+        }
+        start = zone.end().index();
+        write!(text, "Node 0, zone {:>8} ", zone.name())?;
+        counts.iter().try_for_each(|count| write!(text, "{count:>6} "))?;
+        writeln!(text)?;
     }
-    writeln!(text)
+    Ok(())
 }
 
 /// `consoles`: the terminals that show the kernel's log; the one behind `/dev/console` first.

@@ -11,33 +11,47 @@ const LARGEST: usize = 1 << MAX_ORDER;
 const FRAMES: usize = 3 * LARGEST + 77;
 
 fn blocks_with(range: Range<u32>) -> Blocks {
-    let mut blocks = Blocks::new(FRAMES, test_memory(FRAMES)).unwrap();
+    let mut blocks = Blocks::leaked(FRAMES);
     for (first, order) in FrameNumber::blocks(FrameNumber::new(range.start)..FrameNumber::new(range.end)) {
         blocks.give(first, order).unwrap();
     }
     blocks
 }
 
+fn free_blocks(blocks: &Blocks) -> [usize; ORDERS] {
+    let mut counts = [0; ORDERS];
+    blocks.count_blocks(0..blocks.section_count(), &mut counts);
+    counts
+}
+
 fn check_invariants(blocks: &Blocks, model: &[bool]) {
-    let mut covered = vec![false; model.len()];
-    for order in 0..ORDERS {
-        let mut n = 0;
-        for index in 0..(model.len() >> order) {
-            if !blocks.maps[order].contains(index) {
-                continue;
-            }
-            n += 1;
-            for frame in &mut covered[index << order..(index + 1) << order] {
-                assert!(!*frame, "a frame lies in two free blocks");
-                *frame = true;
-            }
-            assert!(order == ORDERS - 1 || !blocks.maps[order].contains(index ^ 1), "buddies are not merged");
-        }
-        assert_eq!(n, blocks.maps[order].len());
-        assert_eq!(blocks.non_empty >> order & 1 != 0, n != 0);
-    }
-    assert_eq!(covered, model);
+    let is_free =
+        |frame: usize| blocks.sections[frame / LARGEST].word(frame / 64 % 64) >> (frame % 64) & 1 != 0;
+    assert!((0..model.len()).all(|frame| is_free(frame) == model[frame]));
     assert_eq!(blocks.free_frames(), model.iter().filter(|&&free| free).count());
+
+    let has = |order: u8, at: usize| {
+        model.get(at..at + (1 << order)).is_some_and(|block| block.iter().all(|&free| free))
+    };
+    let mut counts = [0; ORDERS];
+    for order in 0..=MAX_ORDER {
+        for at in (0..model.len()).step_by(1 << order).filter(|&at| has(order, at)) {
+            let around = at & !((2 << order) - 1);
+            counts[usize::from(order)] += usize::from(order == MAX_ORDER || !has(order + 1, around));
+        }
+    }
+    assert_eq!(free_blocks(blocks), counts);
+    for (index, section) in blocks.sections.iter().enumerate() {
+        let orders = (0..=MAX_ORDER).rev();
+        let mut sizes = orders
+            .filter(|&order| (0..LARGEST).step_by(1 << order).any(|at| has(order, index * LARGEST + at)));
+        let largest = sizes.next();
+        assert_eq!(section.largest(), largest.map_or(0, |order| u32::from(order) + 1));
+    }
+    for order in 0..ORDERS {
+        let lowest = blocks.sections.iter().position(|section| section.largest() as usize == order + 1);
+        assert_eq!(blocks.index.lowest(order), lowest);
+    }
 }
 
 #[test]
@@ -46,7 +60,7 @@ fn all_memory_given_in_any_order_merges_into_largest_blocks() {
     for frame in (0..FRAMES as u32).rev().step_by(2).chain((0..FRAMES as u32).rev().skip(1).step_by(2)) {
         blocks.give(FrameNumber::new(frame), 0).unwrap();
     }
-    let free = blocks.free_blocks();
+    let free = free_blocks(&blocks);
     assert_eq!(free[12], 3);
     assert_eq!(free[..12].iter().enumerate().map(|(order, n)| n << order).sum::<usize>(), 77);
 }
@@ -102,6 +116,7 @@ enum Op {
     Batch(usize),
     Run { n: usize, align: u8, limit: usize },
     Give(usize),
+    GiveSingles(usize),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -110,6 +125,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (1usize..70).prop_map(Op::Batch),
         2 => (1usize..6000, 0u8..13, 0..FRAMES * 2).prop_map(|(n, align, limit)| Op::Run { n, align, limit }),
         5 => any::<usize>().prop_map(Op::Give),
+        2 => (1usize..100).prop_map(Op::GiveSingles),
     ];
     prop::collection::vec(op, 0..60)
 }
@@ -180,6 +196,16 @@ proptest! {
                             hold(&mut model, &mut held, first, order);
                         }
                     }
+                }
+                Op::GiveSingles(n) => {
+                    let singles = held.iter().filter(|&&(_, order)| order == 0).map(|&(first, _)| first);
+                    let singles: Vec<_> = singles.take(n).collect();
+                    held.retain(|(first, order)| *order != 0 || !singles.contains(first));
+                    singles.iter().for_each(|frame| model[frame.index()] = true);
+                    // Each twice, and one that does not exist.
+                    let none = FrameNumber::new(FRAMES as u32);
+                    let twice = singles.iter().chain(&singles).copied().chain([none]);
+                    prop_assert_eq!(blocks.give_batch(twice), singles.len() + 1);
                 }
                 Op::Give(pick) => {
                     if !held.is_empty() {

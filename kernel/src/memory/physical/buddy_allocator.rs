@@ -1,4 +1,4 @@
-//! The frame allocator: buddy system behind a lock, per-CPU caches of single frames without one.
+//! The frame allocator: buddy system behind a lock, per-CPU caches of single frames and small blocks without one.
 //!
 //! Invariants:
 //! 1. A frame number is in exactly one place: a free block, one CPU's cache, or (owned) the frame table of `hal`. `hal`
@@ -12,21 +12,21 @@
 
 use alloc::vec::Vec;
 use core::array;
-use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use hal::addr::{FrameNumber, MAX_ORDER, PhysAddr};
+use hal::boot::static_slice;
 use hal::cpu::CpuId;
 use hal::frame::Frame;
 use hal::sync::SpinLock;
 use hal::{Error, PAGE_SIZE};
 use linux_abi::errno::Errno;
 
-use super::blocks::{Blocks, FreeError, ORDERS};
+use super::blocks::{Blocks, ORDERS};
 use super::contiguous::Contiguous;
 use super::frame_cache::{CAPACITY, FrameCache};
 use super::pool::Pool;
-use super::statistics::{Statistics, Zone};
+use super::statistics::{FreeBlocks, Statistics, Zone};
 use super::zeroed;
 use crate::lock_order;
 
@@ -35,34 +35,34 @@ hal::machine_static! {
 }
 
 hal::per_cpu! {
-    static CACHE: FrameCache = FrameCache::new();
+    pub(super) static CACHE: FrameCache = FrameCache::new();
 }
 
 /// Free physical memory of the machine.
 #[derive(Debug)]
 pub struct BuddyAllocator {
-    free: SpinLock<Free>,
+    pub(super) free: SpinLock<Free>,
     /// Set while free memory is near its end.
-    pressure: AtomicBool,
-    total_frames: AtomicUsize,
+    pub(super) pressure: AtomicBool,
+    pub(super) total_frames: AtomicUsize,
     /// The frames of the pool: the first, and how many.
-    pool_start: AtomicU32,
-    pool_frames: AtomicU32,
-    /// Frames that one CPU's cache may hold.
-    cache_limit: AtomicUsize,
-    refills: AtomicUsize,
-    drains: AtomicUsize,
-    refused: AtomicUsize,
-    overlaps: AtomicUsize,
+    pub(super) pool_start: AtomicU32,
+    pub(super) pool_frames: AtomicU32,
+    /// Single frames that one CPU's cache may hold, and as many in blocks.
+    pub(super) cache_limit: AtomicUsize,
+    pub(super) refills: AtomicUsize,
+    pub(super) drains: AtomicUsize,
+    pub(super) refused: AtomicUsize,
+    pub(super) overlaps: AtomicUsize,
 }
 
 /// Memory that no CPU has in its cache.
 #[derive(Debug)]
-struct Free {
+pub(super) struct Free {
     /// For everybody.
-    blocks: Blocks,
+    pub(super) blocks: Blocks,
     /// For the kernel, when there is nothing else.
-    pool: Pool,
+    pub(super) pool: Pool,
 }
 
 impl BuddyAllocator {
@@ -95,11 +95,16 @@ impl BuddyAllocator {
             return Err(Error::InUse);
         }
         let frames = hal::boot::frame_count();
-        let pool_words = Blocks::words_needed(1 << POOL_ORDER_MAX);
-        let words = Blocks::words_needed(frames) + pool_words;
-        let memory = hal::boot::static_slice(words).ok_or(Error::OutOfMemory)?;
-        let (pool_memory, memory) = memory.split_at_checked(pool_words).ok_or(Error::OutOfMemory)?;
-        free.blocks = Blocks::new(frames, memory).ok_or(Error::OutOfMemory)?;
+        let pool_frames = 1 << POOL_ORDER_MAX;
+        let (n_sections, n_rows) = Blocks::memory_needed(frames);
+        let (pool_sections, pool_rows) = Blocks::memory_needed(pool_frames);
+        // Early memory comes in pages: both have their part in one piece.
+        let sections = static_slice(n_sections + pool_sections).ok_or(Error::OutOfMemory)?;
+        let rows = static_slice(n_rows + pool_rows).ok_or(Error::OutOfMemory)?;
+        let (sections, pool_sections) = sections.split_at(n_sections);
+        let (rows, pool_rows) = rows.split_at(n_rows);
+        free.blocks = Blocks::new(frames, sections, rows).ok_or(Error::OutOfMemory)?;
+        let pool = Blocks::new(pool_frames, pool_sections, pool_rows).ok_or(Error::OutOfMemory)?;
         for range in hal::boot::memory_regions() {
             for (first, order) in FrameNumber::blocks(range) {
                 self.note_refusal(free.blocks.give(first, order));
@@ -108,27 +113,26 @@ impl BuddyAllocator {
         let total = free.blocks.free_frames();
         self.total_frames.store(total, Relaxed);
         self.cache_limit.store((total / (64 * hal::cpu::count())).clamp(16, CAPACITY), Relaxed);
-        self.fill_pool(&mut free, total / 64, pool_memory);
+        self.fill_pool(&mut free, total / 64, pool);
         self.update_pressure(&free.blocks);
         Ok(())
     }
 
-    /// Sets about `wanted` frames aside, as one block.
-    fn fill_pool(&self, free: &mut Free, wanted: usize, memory: &'static [AtomicU64]) {
+    /// Sets about `wanted` frames aside, as one block; `empty` keeps the accounts of them.
+    fn fill_pool(&self, free: &mut Free, wanted: usize, empty: Blocks) {
         let wanted = wanted.next_power_of_two().trailing_zeros() as u8;
         let wanted = wanted.clamp(POOL_ORDER_MIN, POOL_ORDER_MAX);
         // A machine whose memory is in small pieces gets a smaller pool.
         let found = (0..=wanted).rev().find_map(|order| Some((free.blocks.take(order)?, order)));
         let Some((first, order)) = found else { return };
-        let pool = Blocks::new(1 << order, memory).and_then(|blocks| Pool::new(first, order, blocks).ok());
-        match pool {
-            Some(pool) => {
+        match Pool::new(first, order, empty) {
+            Ok(pool) => {
                 let (first, frames) = pool.range();
                 free.pool = pool;
                 self.pool_start.store(first.get(), Relaxed);
                 self.pool_frames.store(frames as u32, Relaxed);
             }
-            None => self.note_refusal(free.blocks.give(first, order)),
+            Err(_) => self.note_refusal(free.blocks.give(first, order)),
         }
     }
 
@@ -139,167 +143,8 @@ impl BuddyAllocator {
 
     /// Whether a frame belongs to the pool.
     #[inline(always)]
-    fn is_pooled(&self, frame: FrameNumber) -> bool {
+    pub(super) fn is_pooled(&self, frame: FrameNumber) -> bool {
         frame.get().wrapping_sub(self.pool_start.load(Relaxed)) < self.pool_frames.load(Relaxed)
-    }
-
-    /// Sets or clears the pressure flag by what is free for everybody.
-    fn update_pressure(&self, blocks: &Blocks) {
-        let slack = self.cache_limit.load(Relaxed) * hal::cpu::count();
-        let near = blocks.free_frames() < slack;
-        if near != self.pressure.load(Relaxed) {
-            self.pressure.store(near, Relaxed);
-        }
-    }
-
-    fn is_under_pressure(&self) -> bool {
-        self.pressure.load(Relaxed)
-    }
-
-    /// Counts a block that was not taken back.
-    fn note_refusal(&self, result: Result<(), FreeError>) {
-        if result.is_err() {
-            self.refused.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Takes a frame for `whom` after the cache had none, and fills the cache unless memory is short.
-    #[cold]
-    #[inline(never)]
-    fn take_slowly(&self, whom: Whom) -> Option<FrameNumber> {
-        start_if_needed();
-        let cache = CACHE.get();
-        let mut free = self.free.lock();
-        let Free { blocks, pool } = &mut *free;
-        if self.is_under_pressure() {
-            self.drain(cache, 0, blocks);
-            let mut frame = blocks.take(0);
-            if frame.is_none() && whom == Whom::Kernel {
-                frame = pool.take(0);
-            }
-            self.update_pressure(blocks);
-            return frame;
-        }
-        self.refills.fetch_add(1, Relaxed);
-        let limit = self.cache_limit.load(Relaxed);
-        blocks.take_batch(|frame| _ = cache.push(frame, limit), limit / 2);
-        self.update_pressure(blocks);
-        cache.pop()
-    }
-
-    /// Gives frames of a cache back to the blocks until `keep` are left.
-    fn drain(&self, cache: &FrameCache, keep: usize, blocks: &mut Blocks) {
-        while cache.len() > keep {
-            let Some(frame) = cache.pop() else { break };
-            self.note_refusal(blocks.give(frame, 0));
-        }
-    }
-
-    /// Gives a frame back when it does not fit the cache, or a block of several.
-    #[cold]
-    #[inline(never)]
-    fn give_slowly(&self, first: FrameNumber, order: u8) {
-        let mut free = self.free.lock();
-        let Free { blocks, pool } = &mut *free;
-        let result = if self.is_pooled(first) {
-            pool.give(first, order)
-        } else {
-            if order == 0 {
-                self.drains.fetch_add(1, Relaxed);
-                let keep = if self.is_under_pressure() { 0 } else { self.cache_limit.load(Relaxed) / 2 };
-                self.drain(CACHE.get(), keep, blocks);
-            }
-            blocks.give(first, order)
-        };
-        self.note_refusal(result);
-        self.update_pressure(blocks);
-        drop(free);
-        if let Err(error) = result {
-            log::error!(
-                "memory: a block of order {order} at {first:?} was freed wrongly ({error:?}); ignored"
-            );
-        }
-    }
-
-    /// Takes a block for the kernel, after giving back this CPU's cache if need be; from the pool, if it must.
-    fn take_block(&self, order: u8) -> Option<FrameNumber> {
-        start_if_needed();
-        let mut free = self.free.lock();
-        let Free { blocks, pool } = &mut *free;
-        let mut first = blocks.take(order);
-        if first.is_none() {
-            self.drain(CACHE.get(), 0, blocks);
-            first = blocks.take(order).or_else(|| pool.take(order));
-        }
-        self.update_pressure(blocks);
-        first
-    }
-
-    fn take_run(&self, n: usize, align: usize, limit: FrameNumber) -> Option<Range<FrameNumber>> {
-        start_if_needed();
-        let mut free = self.free.lock();
-        let blocks = &mut free.blocks;
-        if n > blocks.free_frames() + CACHE.get().len() {
-            return None;
-        }
-        let mut run = blocks.take_run(n, align, limit);
-        if run.is_none() {
-            self.drain(CACHE.get(), 0, blocks);
-            run = blocks.take_run(n, align, limit);
-        }
-        self.update_pressure(blocks);
-        run
-    }
-
-    /// Returns the bytes beyond the reserve that this CPU can reach: frames in the caches of others do not count.
-    fn room_for_users(&self) -> usize {
-        start_if_needed();
-        let blocks = &mut self.free.lock().blocks;
-        if self.is_under_pressure() {
-            self.drain(CACHE.get(), 0, blocks);
-        }
-        blocks.free_frames() * PAGE_SIZE
-    }
-
-    fn statistics(&self) -> Statistics {
-        let (free, pooled_frames, free_blocks) = {
-            let Free { blocks, pool } = &*self.free.lock();
-            let pooled = pool.free_blocks();
-            let mut counts = blocks.free_blocks();
-            counts.iter_mut().zip(pooled).for_each(|(count, pooled)| *count += pooled);
-            (blocks.free_frames(), pool.free_frames(), counts)
-        };
-        let zeroed_frames: usize = hal::cpu::all().map(zeroed::len).sum();
-        let cached_frames: usize = CACHE.iter().map(FrameCache::len).sum::<usize>() + zeroed_frames;
-        Statistics {
-            total_frames: self.total_frames.load(Relaxed),
-            free_frames: free + pooled_frames + cached_frames,
-            cached_frames,
-            zeroed_frames,
-            pooled_frames,
-            free_blocks,
-            refills: self.refills.load(Relaxed),
-            drains: self.drains.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            overlaps: self.overlaps.load(Relaxed),
-        }
-    }
-}
-
-impl BuddyAllocator {
-    fn free_blocks_by_zone(&self) -> [[usize; ORDERS]; Zone::ALL.len()] {
-        let Free { blocks, pool } = &*self.free.lock();
-        let mut below = [0; ORDERS];
-        let mut zones = Zone::ALL.map(|zone| {
-            let from = core::mem::replace(&mut below, blocks.free_blocks_below(zone.end()));
-            array::from_fn(|order| below[order] - from[order])
-        });
-        // The pool is one block, and no block lies across the end of a zone.
-        let (first, _) = pool.range();
-        if let Some(zone) = Zone::ALL.iter().position(|zone| first < zone.end()) {
-            zones[zone].iter_mut().zip(pool.free_blocks()).for_each(|(count, pooled)| *count += pooled);
-        }
-        zones
     }
 }
 
@@ -314,7 +159,7 @@ const POOL_ORDER_MIN: u8 = 6;
 const POOL_ORDER_MAX: u8 = MAX_ORDER;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whom {
+pub(super) enum Whom {
     Kernel,
     User,
 }
@@ -405,7 +250,11 @@ pub fn alloc_block(order: u8) -> Option<Frame> {
     if order == 0 {
         return alloc_frame();
     }
-    claim(PHYSICAL.take_block(order)?, order)
+    let first = match CACHE.get().pop_block(order) {
+        Some(first) => first,
+        None => PHYSICAL.take_block(order)?,
+    };
+    claim(first, order)
 }
 
 /// Gives up a frame or a block. Other handles of it keep it alive; dropping them has the same effect.
@@ -416,12 +265,13 @@ pub fn free_frame(frame: Frame) {
 /// Takes back a block whose last handle is gone; `hal` calls this.
 #[inline]
 pub(crate) fn free_block(first: FrameNumber, order: u8) {
-    if order == 0
-        && !PHYSICAL.is_pooled(first)
-        && !PHYSICAL.is_under_pressure()
-        && CACHE.get().push(first, PHYSICAL.cache_limit.load(Relaxed))
-    {
-        return;
+    if !PHYSICAL.is_pooled(first) && !PHYSICAL.is_under_pressure() {
+        let (cache, limit) = (CACHE.get(), PHYSICAL.cache_limit.load(Relaxed));
+        let is_taken =
+            if order == 0 { cache.push(first, limit) } else { cache.push_block(first, order, limit) };
+        if is_taken {
+            return;
+        }
     }
     PHYSICAL.give_slowly(first, order);
 }
@@ -472,14 +322,12 @@ pub fn has_room_for(bytes: usize) -> bool {
 /// Gives what this CPU has cached back to the blocks. For memory pressure.
 pub fn flush_this_cpu() {
     zeroed::empty();
-    let mut free = PHYSICAL.free.lock();
-    PHYSICAL.drain(CACHE.get(), 0, &mut free.blocks);
-    PHYSICAL.update_pressure(&free.blocks);
+    PHYSICAL.flush_cache();
 }
 
 /// Returns the number of frames that a CPU has cached.
 pub(in crate::memory) fn cached_frames(cpu: CpuId) -> usize {
-    CACHE.on(cpu).len() + zeroed::len(cpu)
+    CACHE.on(cpu).frame_count() + zeroed::len(cpu)
 }
 
 /// Tells whether a program can get a frame here and now.
@@ -504,11 +352,18 @@ pub fn statistics() -> Statistics {
     PHYSICAL.statistics()
 }
 
-/// Returns the number of free blocks of each order in each of [`Zone::ALL`], those of the pool included. Counts the
-/// members of the bitmaps below 4 GiB: for reports, not for decisions.
+/// Counts the free blocks of each order in each of [`Zone::ALL`], those of the pool included. Looks at all memory, a piece
+/// at a time: for reports, not for decisions.
 pub fn free_blocks_by_zone() -> [[usize; ORDERS]; Zone::ALL.len()] {
     start_if_needed();
     PHYSICAL.free_blocks_by_zone()
+}
+
+/// Counts the free blocks of each order. For reports, as [`free_blocks_by_zone`].
+pub fn free_blocks() -> FreeBlocks {
+    let zones = free_blocks_by_zone();
+    let counts = array::from_fn(|order| zones.iter().map(|zone| zone[order]).sum());
+    FreeBlocks { counts, cached_frames: statistics().cached_frames }
 }
 
 #[cfg(test)]

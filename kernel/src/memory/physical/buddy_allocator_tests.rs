@@ -68,7 +68,7 @@ fn frames_freed_on_another_cpu_are_not_lost() {
     assert_eq!(statistics().free_frames, before);
     machine.act_as(CpuId::new(0));
     let all: Vec<_> = core::iter::from_fn(alloc_frame).collect();
-    let stranded = CACHE.on(CpuId::new(1)).len();
+    let stranded = CACHE.on(CpuId::new(1)).frame_count();
     assert_eq!(all.len() + stranded, before);
     assert!(stranded <= PHYSICAL.cache_limit.load(Relaxed));
 }
@@ -100,7 +100,7 @@ fn contiguous_memory_is_contiguous_aligned_and_below_the_limit() {
 fn zones_add_up_to_all_blocks() {
     Machine::builder().memory_mib(40).build().enter();
     let _some: Vec<_> = (0..100).map(|_| alloc_block(1).unwrap()).step_by(2).collect();
-    let (zones, all) = (free_blocks_by_zone(), statistics().free_blocks);
+    let (zones, all) = (free_blocks_by_zone(), free_blocks().counts);
     assert_eq!(
         array::from_fn::<usize, ORDERS, _>(|order| zones.iter().map(|zone| zone[order]).sum::<usize>()),
         all
@@ -112,13 +112,37 @@ fn zones_add_up_to_all_blocks() {
 #[test]
 fn a_block_freed_twice_is_refused_and_counted() {
     machine(1);
-    let block = alloc_block(3).unwrap();
+    let block = alloc_block(5).unwrap();
     let number = block.number();
     free_frame(block);
     let before = statistics();
-    free_block(number, 3);
+    free_block(number, 5);
     let after = statistics();
     assert_eq!((after.free_frames, after.refused), (before.free_frames, 1));
+
+    // Where a cache takes it, the second owner is refused.
+    let block = alloc_block(3).unwrap();
+    let number = block.number();
+    free_frame(block);
+    free_block(number, 3);
+    let first = alloc_block(3).unwrap();
+    assert_eq!((first.number(), statistics().overlaps), (number, 0));
+    assert!(alloc_block(3).is_none());
+    assert_eq!(statistics().overlaps, 1);
+}
+
+#[test]
+fn small_blocks_are_cached_and_go_back_when_memory_is_short() {
+    machine(1);
+    let before = statistics();
+    let blocks: Vec<_> =
+        (1..=4).flat_map(|order| (0..10).map(move |_| alloc_block(order).unwrap())).collect();
+    drop(blocks);
+    let after = statistics();
+    assert_eq!(after.free_frames, before.free_frames);
+    assert!(after.cached_frames > before.cached_frames && CACHE.get().len() == before.cached_frames);
+    let all: Vec<_> = core::iter::from_fn(alloc_frame).collect();
+    assert_eq!((all.len(), CACHE.get().frame_count()), (before.free_frames, 0));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use hal::addr::FrameNumber;
 
-use super::blocks::{Blocks, FreeError};
+use super::blocks::{Blocks, FreeError, ORDERS};
 
 /// A piece of 2^n frames.
 #[derive(Debug)]
@@ -42,9 +42,9 @@ impl Pool {
         self.blocks.free_frames()
     }
 
-    /// Returns the number of free blocks of each order.
-    pub(super) fn free_blocks(&self) -> [usize; super::blocks::ORDERS] {
-        self.blocks.free_blocks()
+    /// Counts the free blocks of each order.
+    pub(super) fn count_blocks(&self, counts: &mut [usize; ORDERS]) {
+        self.blocks.count_blocks(0..self.blocks.section_count(), counts);
     }
 
     /// Takes a block of 2^`order` frames. One of several frames is refused when less than half of the pool would be left:
@@ -69,12 +69,10 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::test_memory;
     use super::*;
 
     fn pool() -> Pool {
-        let blocks = Blocks::new(64, test_memory(64)).unwrap();
-        Pool::new(FrameNumber::new(128), 6, blocks).unwrap()
+        Pool::new(FrameNumber::new(128), 6, Blocks::leaked(64)).unwrap()
     }
 
     #[test]
@@ -84,7 +82,9 @@ mod tests {
         assert_eq!(frames.len(), 64);
         assert!(frames.iter().all(|frame| (128..192).contains(&frame.get())));
         frames.into_iter().for_each(|frame| pool.give(frame, 0).unwrap());
-        assert_eq!((pool.free_frames(), pool.free_blocks()[6]), (64, 1));
+        let mut counts = [0; ORDERS];
+        pool.count_blocks(&mut counts);
+        assert_eq!((pool.free_frames(), counts[6]), (64, 1));
         assert_eq!(pool.give(FrameNumber::new(127), 0), Err(FreeError::Foreign));
         assert_eq!(pool.give(FrameNumber::new(128), 0), Err(FreeError::AlreadyFree));
     }
