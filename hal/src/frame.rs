@@ -241,6 +241,15 @@ impl Frame {
         state.store(order | count, Ordering::Relaxed);
     }
 
+    /// Adds to the count, modulo 2^32, by one who knows that no other handle exists; returns it.
+    #[inline]
+    pub(crate) fn add_count(&self, n: u32) -> u32 {
+        let state = self.state();
+        let new = state.load(Ordering::Relaxed).wrapping_add(n);
+        state.store(new, Ordering::Relaxed);
+        new & COUNT_MASK
+    }
+
     /// Notes in all frames of the block that it is cut into slots of 2^`bits` bytes, by one who knows that no other handle
     /// exists.
     pub(crate) fn set_cut(&self, bits: u32) {

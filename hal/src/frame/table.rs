@@ -25,6 +25,8 @@ pub(crate) struct FrameState(AtomicU32);
 pub(crate) struct Taken(AtomicU64);
 
 const IDLE: u32 = u32::MAX;
+/// The order of a block whose bits are a word.
+const WORD_ORDER: u8 = 6;
 pub(super) const ORDER_SHIFT: u32 = 27;
 
 /// The frames of a machine. Zeroed memory is a table of frames that are all free.
@@ -140,9 +142,13 @@ impl FrameTable {
         if order == 0 {
             return self.states[first].0.store(IDLE, Ordering::Release);
         }
-        for (word, mask) in words(first..first + (1 << order)) {
-            self.taken[word].0.fetch_and(!mask, Ordering::Release);
+        if order >= WORD_ORDER {
+            // Nobody else changes a word all of whose frames are owned.
+            let words = first / 64..(first + (1 << order)) / 64;
+            return self.taken[words].iter().for_each(|word| word.0.store(0, Ordering::Release));
         }
+        let mask = u64::MAX >> (64 - (1 << order)) << (first % 64);
+        self.taken[first / 64].0.fetch_and(!mask, Ordering::Release);
     }
 }
 

@@ -84,6 +84,12 @@ impl Entry {
         Entry(Entry::leaf(frame, flags).0 | LARGE)
     }
 
+    /// Tells whether an entry above level 0 points to a table that is this space's alone.
+    #[inline]
+    pub(super) fn is_own_table(self) -> bool {
+        self.0 & (PRESENT | STORES | LARGE) == PRESENT | STORES
+    }
+
     /// Tells whether an entry above level 0 is a page.
     #[inline]
     pub(crate) fn is_large(self) -> bool {
@@ -238,16 +244,14 @@ impl<'a> Table<'a> {
     #[inline]
     pub(super) fn count_add(self, n: u32) {
         // SAFETY: the entry that owns the table keeps its handle.
-        let frame = unsafe { Frame::borrow_raw(self.number) };
-        frame.set_count(frame.ref_count() + n);
+        unsafe { Frame::borrow_raw(self.number) }.add_count(n);
     }
 
-    /// Subtracts from the number of entries in use.
+    /// Subtracts from the number of entries in use; tells whether none is left.
     #[inline]
-    pub(super) fn count_sub(self, n: u32) {
+    pub(super) fn count_sub(self, n: u32) -> bool {
         // SAFETY: the entry that owns the table keeps its handle.
-        let frame = unsafe { Frame::borrow_raw(self.number) };
-        frame.set_count(frame.ref_count() - n);
+        unsafe { Frame::borrow_raw(self.number) }.add_count(n.wrapping_neg()) == 1
     }
 
     /// Returns the number of entries in use.

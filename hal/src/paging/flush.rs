@@ -2,7 +2,6 @@
 
 use arrayvec::ArrayVec;
 
-use crate::arch;
 use crate::frame::Frame;
 
 use super::entry::Entry;
@@ -43,17 +42,7 @@ impl TlbFlush {
         if let Some(space) = self.space.take()
             && (self.all || !self.pages.is_empty())
         {
-            let pages = if self.all { &[][..] } else { &self.pages[..] };
-            if space.is_loaded_here() {
-                if pages.is_empty() {
-                    arch::paging::invalidate_all();
-                }
-                pages.iter().for_each(|&page| arch::paging::invalidate_page(page));
-            }
-            let others = space.other_cpus();
-            if !others.is_empty() {
-                arch::paging::shootdown(others, pages);
-            }
+            space.invalidate(if self.all { &[] } else { &self.pages });
         }
         self.pages.clear();
         self.all = false;

@@ -39,7 +39,6 @@ pub(crate) use space::{CpuMask, activate, leave_unused, loaded};
 pub(crate) use entry::{Entry, Table, index as table_index};
 
 use crate::addr::PhysAddr;
-use crate::arch;
 use crate::error::Error;
 use crate::frame::Frame;
 
@@ -66,22 +65,14 @@ pub fn translate(table: &PageTable, addr: usize) -> Option<PhysAddr> {
 
 /// Drops the translation of a page of the current address space on every CPU.
 pub fn flush_tlb(page: usize) {
-    arch::paging::invalidate_page(page);
     if let Some(space) = loaded() {
-        let others = space.other_cpus();
-        if !others.is_empty() {
-            arch::paging::shootdown(others, &[page]);
-        }
+        space.invalidate(&[page]);
     }
 }
 
 /// Drops all translations of the current address space on every CPU.
 pub fn flush_tlb_all() {
-    arch::paging::invalidate_all();
     if let Some(space) = loaded() {
-        let others = space.other_cpus();
-        if !others.is_empty() {
-            arch::paging::shootdown(others, &[]);
-        }
+        space.invalidate(&[]);
     }
 }

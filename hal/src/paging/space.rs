@@ -94,6 +94,21 @@ impl SpaceRef {
         self.other_cpus().0
     }
 
+    /// Drops translations of the space on every CPU that has it loaded: of some pages, or of all if none is named. To be
+    /// called after the entries have been changed, as [`other_cpus`](Self::other_cpus).
+    pub(super) fn invalidate(&self, pages: &[usize]) {
+        if self.is_loaded_here() {
+            if pages.is_empty() {
+                arch::paging::invalidate_all();
+            }
+            pages.iter().for_each(|&page| arch::paging::invalidate_page(page));
+        }
+        let others = self.other_cpus();
+        if !others.is_empty() {
+            arch::paging::shootdown(others, pages);
+        }
+    }
+
     /// Tells whether this CPU has the space loaded.
     pub(crate) fn is_loaded_here(&self) -> bool {
         LOADED.get().0.load(Ordering::Relaxed).cast_const() == Arc::as_ptr(&self.0)

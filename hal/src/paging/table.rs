@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::ops::Range;
+use core::slice;
 
 use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, is_page_aligned};
 use crate::arch;
@@ -78,7 +79,9 @@ impl PageTable {
             return self.map_large(page, frame, flags);
         }
         check_page(page)?;
-        check_leaf(&frame, flags)?;
+        if !flags.fit_user() {
+            return Err(Error::Unsupported);
+        }
         let leaf = self.leaf_or_new(page)?;
         let i = index(page, 0);
         if !leaf.load(i).is_absent() {
@@ -208,26 +211,50 @@ impl PageTable {
     /// # Errors
     /// `NotMapped`, `OutOfMemory`.
     pub fn unmap(&mut self, page: usize) -> Result<Frame, Error> {
-        let size =
-            if self.large_pages_in(page..page + LARGE_PAGE_SIZE) == 1 { LARGE_PAGE_SIZE } else { PAGE_SIZE };
-        if !is_page_aligned(page) || page >= USER_END {
+        if !is_page_aligned(page) {
             return Err(Error::NotMapped);
         }
-        let (mut flush, mut frame) = (TlbFlush::new(), None);
-        self.unmap_range_with(page..page + size, &mut flush, |_, removed, _| frame = Some(removed.clone()))?;
-        flush.finish();
-        frame.ok_or(Error::NotMapped)
+        let (mut table, mut i) = self.directory(page).map_err(|_| Error::NotMapped)?;
+        let above = table.load(i);
+        let is_large = above.is_large() && page.is_multiple_of(LARGE_PAGE_SIZE);
+        if !is_large {
+            if !above.is_own_table() {
+                self.separate(page)?;
+            }
+            (table, i) = (self.leaf(page).ok_or(Error::NotMapped)?, index(page, 0));
+        }
+        if table.load(i).is_absent() {
+            return Err(Error::NotMapped);
+        }
+        let old = table.swap(i, Entry::ABSENT);
+        let is_empty = table.count_sub(1);
+        if old.may_be_cached() {
+            self.space.invalidate(if is_large { &[] } else { slice::from_ref(&page) });
+        }
+        if is_large {
+            self.large.set(self.large.get() - 1);
+        }
+        if is_empty {
+            // Frees the tables; there is nothing else left that could fail.
+            self.unmap_range(page..page + PAGE_SIZE, &mut TlbFlush::new())?;
+        }
+        // SAFETY: the entry owned this handle, has been cleared, and no CPU has it cached any more.
+        Ok(unsafe { Frame::from_raw(old.frame()) })
     }
 
     /// Returns the entry for an address, as it acts, unless it is absent.
+    #[inline]
     fn entry(&self, addr: usize) -> Option<Entry> {
         let (directory, i) = self.directory(addr).ok()?;
         let above = directory.load(i);
         if above.is_large() {
             return Some(above.single(addr));
         }
+        if !above.is_present() {
+            return None;
+        }
         // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
-        let entry = unsafe { directory.child(i) }?.load(index(addr, 0));
+        let entry = unsafe { Table::at(above.frame()) }.load(index(addr, 0));
         (!entry.is_absent()).then(|| entry.below(above))
     }
 
@@ -268,10 +295,14 @@ impl PageTable {
     pub(super) fn leaf_or_new(&mut self, addr: usize) -> Result<Table<'_>, Error> {
         let (directory, i) = self.directory_or_new(addr)?;
         let entry = directory.load(i);
-        if entry.is_special() {
-            if entry.is_large() {
-                return Err(Error::AlreadyMapped);
-            }
+        if entry.is_own_table() {
+            // SAFETY: as in `leaf`.
+            return Ok(unsafe { Table::at(entry.frame()) });
+        }
+        if entry.is_large() {
+            return Err(Error::AlreadyMapped);
+        }
+        if entry.is_present() {
             self.stop_sharing(addr, directory, i)?;
         }
         child_or_new(directory, i)
@@ -295,6 +326,11 @@ fn child_or_new(table: Table<'_>, i: usize) -> Result<Table<'_>, Error> {
     if let Some(child) = unsafe { table.child(i) } {
         return Ok(child);
     }
+    new_child(table, i)
+}
+
+#[cold]
+fn new_child(table: Table<'_>, i: usize) -> Result<Table<'_>, Error> {
     let child = Table::allocate()?;
     table.store(i, Entry::table(child.number));
     table.count_add(1);

@@ -84,8 +84,8 @@ impl Index {
 
     /// Returns the lowest section under an order.
     pub(super) fn lowest(&self, order: usize) -> Option<usize> {
-        let uppers = self.upper.iter().map(|row| row.0[order % 16].load(Relaxed)).enumerate();
-        let (at, upper) = uppers.filter(|&(_, word)| word != 0).next()?;
+        let mut uppers = self.upper.iter().map(|row| row.0[order % 16].load(Relaxed)).enumerate();
+        let (at, upper) = uppers.find(|&(_, word)| word != 0)?;
         let word = at * 64 + upper.trailing_zeros() as usize;
         Some(word * 64 + self.lower.get(word)?.0[order % 16].load(Relaxed).trailing_zeros() as usize)
     }
