@@ -35,7 +35,7 @@ pub struct CommandLine {
     pub isolated_cpus: u64,
     /// `rw` (and not `ro`): mount the real root writable.
     pub root_writable: bool,
-    /// `exo.strace=`: whose calls to log ([`strace`](crate::syscall::strace)).
+    /// `exo.strace=`: whose calls to log ([`selection`](crate::process::watch::selection)).
     pub strace: Option<String>,
     /// `exo.boot_report`: print the boot's cost when the first program starts.
     pub boot_report: bool,

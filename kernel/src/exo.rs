@@ -124,7 +124,7 @@ pub fn boot(info: BootInfo) {
     scheduler::service::start().expect("memory for the service thread"); // runs deferred timers, buries the dead
     syscall::init(); // the table of calls
     if let Some(choice) = &line.strace
-        && syscall::strace::select(choice.as_bytes()).is_err()
+        && process::watch::selection::select(choice.as_bytes()).is_err()
     {
         log::warn!("exo.strace={choice}: no such choice");
     }

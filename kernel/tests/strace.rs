@@ -1,14 +1,15 @@
 //! The kernel's own strace on the simulated machine: what a program calls, and what it gets, is in the log.
 
 use hal::sim::Machine;
+use kernel::process::watch::selection;
 use kernel::sim::run;
-use kernel::syscall::{strace, syscall_numbers as nr};
+use kernel::syscall::syscall_numbers as nr;
 
 #[test]
 fn chosen_calls_are_logged_with_their_arguments_and_answers() {
     let output = run(
         Machine::builder().cpus(1).memory_mib(32),
-        || strace::select(b"*:openat,write,fork,pipe2,exit").expect("a choice"),
+        || selection::select(b"*:openat,write,fork,pipe2,exit").expect("a choice"),
         |user| {
             let at = -100i64 as u64;
             let path = user.push_str("/no\"where") as u64;

@@ -16,11 +16,11 @@ use linux_abi::signal::Signal;
 use linux_abi::wait;
 
 use super::credentials::Credentials;
-use super::{Image, Process, exit, tree};
+use super::{Image, Process, exit, tree, watch};
 use crate::fs::vfs::{Base, Caller, MountOptions, OpenFile, Path};
 use crate::memory::address_space::AddressSpace;
 use crate::scheduler::Thread;
-use crate::syscall::{Context, strace};
+use crate::syscall::Context;
 
 mod loader;
 mod script;
@@ -263,7 +263,7 @@ fn commit(cx: &Context, prepared: Prepared) -> Result<(), Errno> {
     drop((old_space, old_image));
 
     thread.set_name(&comm);
-    strace::consider(thread);
+    watch::selection::consider(thread);
     hal::task::reset_fpu_current();
     thread.task.set_fs_base(0)?;
     thread.task.set_gs_base(0)?;

@@ -18,7 +18,7 @@ use super::signal::send::signal_from;
 use super::{Pid, Process, UserThread, tree, watch};
 use crate::memory::reserve;
 use crate::scheduler::{SCHEDULER, Thread};
-use crate::syscall::{Context, strace};
+use crate::syscall::Context;
 
 /// What clone is asked to make.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +144,7 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
         let _ = UserPtr::<i32>::new(request.parent_tid).write(&tid);
     }
     watch::inherit(cx.thread(), &thread);
-    strace::consider(&thread);
+    watch::selection::consider(&thread);
     SCHEDULER.start(thread);
     if waits {
         wait_for_vfork_child(&process);

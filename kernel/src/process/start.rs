@@ -10,12 +10,11 @@ use super::credentials::Credentials;
 use super::exec::{self, Strings};
 use super::limits::{self, Limits};
 use super::signal::Actions;
-use super::{Image, Process, UserThread, tree};
+use super::{Image, Process, UserThread, tree, watch};
 use crate::fs::vfs::{Base, Caller, FileTable, FsContext, OpenParameters};
 use crate::memory::address_space::AddressSpace;
 use crate::memory::physical::buddy_allocator;
 use crate::scheduler::{self, SCHEDULER, Thread};
-use crate::syscall::strace;
 use linux_abi::open::OpenFlags;
 
 static BOOT_TSC: AtomicU64 = AtomicU64::new(0);
@@ -65,7 +64,7 @@ pub fn start_first_process(program: &[u8], arguments: Strings, environment: Stri
     let user = UserThread::new(process.clone(), files, fs, credentials, SigSet::EMPTY);
     let thread = Thread::new_user(pid, &scheduler::current(), user, prepared.regs)?;
     thread.set_name(&prepared.comm);
-    strace::consider(&thread);
+    watch::selection::consider(&thread);
     thread.task.set_space(Some(prepared.space.space()));
     process.add_thread(thread.clone())?;
     {

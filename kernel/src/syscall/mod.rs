@@ -82,7 +82,7 @@ mod signalfd;
 mod sigreturn;
 mod socket;
 mod stat;
-pub mod strace;
+mod strace;
 mod sysinfo;
 mod syslog;
 mod timer_create;

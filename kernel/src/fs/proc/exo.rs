@@ -9,8 +9,8 @@ use crate::memory::heap::debug;
 use crate::memory::heap::size_class::{SizeClass, Tier};
 use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
+use crate::process::watch::selection;
 use crate::scheduler::SCHEDULER;
-use crate::syscall::strace;
 
 /// What is in `/proc/exo`.
 pub(super) static ENTRIES: [Entry<System>; 6] = [
@@ -18,7 +18,7 @@ pub(super) static ENTRIES: [Entry<System>; 6] = [
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
     Entry::text("memory", 0o444, |_, text| all(memory(text))),
     Entry::text("scheduler", 0o444, |_, text| all(scheduler(text))),
-    Entry::setting("strace", |_, text| all(strace::show(text)), |_, choice| strace::select(choice)),
+    Entry::setting("strace", |_, text| all(selection::show(text)), |_, choice| selection::select(choice)),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 

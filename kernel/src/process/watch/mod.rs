@@ -4,6 +4,8 @@
 //! [`dispatch_full`](crate::syscall::dispatch_full) asks each watcher before and after; for any other thread being watched
 //! costs the test of that flag.
 
+pub mod selection;
+
 use bitflags::bitflags;
 use hal::task::Work;
 
