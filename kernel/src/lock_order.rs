@@ -69,6 +69,12 @@ pub const DENTRY_LINK: LockRank = LockRank::new(320, "dentry link");
 pub const MOUNT_LINK: LockRank = LockRank::new(324, "mount link");
 /// The FIFO behind an inode.
 pub const INODE_STATE: LockRank = LockRank::new(328, "inode state");
+/// Watches of an inotify instance: one for each inode is made under it.
+pub const INOTIFY_WATCHES: LockRank = LockRank::new(329, "inotify watches");
+/// Watches of an inode: those that want to hear of an event are told under it.
+pub const INODE_WATCHES: LockRank = LockRank::new(330, "watches of an inode");
+/// Events of an inotify instance: readers are woken after it.
+pub const INOTIFY_QUEUE: LockRank = LockRank::new(331, "inotify events");
 /// Advisory locks of a file.
 pub const FILE_LOCKS: LockRank = LockRank::new(332, "file locks");
 /// Who waits for whose advisory lock.
@@ -132,6 +138,8 @@ pub const TIMER_QUEUE: LockRank = LockRank::new(640, "timer queue");
 pub const RUN_QUEUE: LockRank = LockRank::new(650, "run queue");
 /// The random number generator.
 pub const RANDOM: LockRank = LockRank::new(690, "random");
+/// The inotify instances, and how much of it a user has.
+pub const INOTIFY_USERS: LockRank = LockRank::new(692, "inotify users");
 /// Data with no lock below it but the scheduler's and the allocator's.
 pub const LEAF: LockRank = LockRank::new(695, "leaf");
 /// The ring of log lines: taken wherever something is worth a line.

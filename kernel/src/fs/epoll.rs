@@ -158,7 +158,7 @@ impl Epoll {
     pub fn open() -> Result<Arc<OpenFile>, Errno> {
         reserve::check(size_of::<Self>())?;
         let epoll = Arc::new(Self::new());
-        Ok(OpenFile::anonymous(epoll, AnonymousInode::of("eventpoll"), OpenFlags::O_RDWR))
+        Ok(OpenFile::anonymous(epoll, AnonymousInode::of("[eventpoll]"), OpenFlags::O_RDWR))
     }
 
     fn new() -> Self {

@@ -4,6 +4,7 @@ pub mod dev;
 pub mod devpts;
 pub mod epoll;
 pub mod initramfs;
+pub mod inotify;
 pub mod proc;
 mod root;
 pub mod sys;

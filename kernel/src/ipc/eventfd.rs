@@ -38,7 +38,7 @@ impl EventCounter {
         reserve::check(size_of::<Self>())?;
         let counter = Arc::new(Self::new(count, is_semaphore));
         let flags = (flags & OpenFlags::O_NONBLOCK) | OpenFlags::O_RDWR;
-        Ok(OpenFile::anonymous(counter, AnonymousInode::of("eventfd"), flags))
+        Ok(OpenFile::anonymous(counter, AnonymousInode::of("[eventfd]"), flags))
     }
 
     fn new(count: u32, is_semaphore: bool) -> Self {

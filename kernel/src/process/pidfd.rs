@@ -27,7 +27,7 @@ impl PidFd {
     pub fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
         reserve::check(size_of::<Self>())?;
         let flags = (flags & OpenFlags::O_NONBLOCK) | OpenFlags::O_RDWR;
-        Ok(OpenFile::anonymous(Arc::new(Self { process }), AnonymousInode::of("pidfd"), flags))
+        Ok(OpenFile::anonymous(Arc::new(Self { process }), AnonymousInode::of("[pidfd]"), flags))
     }
 
     /// The process.

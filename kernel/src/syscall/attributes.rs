@@ -1,6 +1,7 @@
 //! chmod(2), chown(2), utime(2), truncate(2), fallocate(2) and their kin; fsync(2), sync(2); extended attributes.
 
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_ATTRIB, IN_MODIFY};
 use linux_abi::limits::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use linux_abi::open::{AT_FDCWD, AtFlags};
 use linux_abi::time::{Timespec, Timeval, UTIME_NOW, UTIME_OMIT, Utimbuf};
@@ -8,6 +9,7 @@ use linux_abi::time::{Timespec, Timeval, UTIME_NOW, UTIME_OMIT, Utimbuf};
 use super::place::{Acting, Start, place_at};
 use super::stat::at_flags;
 use super::{Args, Context, PathBuffer, SyscallError};
+use crate::fs::inotify::{Subject, file_event};
 use crate::fs::vfs::{NewTime, Path, mount, truncate as truncate_file};
 use crate::memory::fallible;
 
@@ -217,7 +219,7 @@ pub(super) fn ftruncate(cx: &Context, args: &Args) -> Result<usize, SyscallError
         return Err(Errno::EINVAL);
     }
     let acting = Acting::of(cx);
-    truncate_file(&acting.caller(), open.inode(), open.file().as_ref(), size)?;
+    truncate_file(&acting.caller(), Subject::of(&open), open.file().as_ref(), size)?;
     Ok(0)
 }
 
@@ -240,6 +242,7 @@ pub(super) fn fallocate(cx: &Context, args: &Args) -> Result<usize, SyscallError
     }
     offset.checked_add(len).ok_or(Errno::EFBIG)?;
     open.file().allocate(mode, offset as u64, len as u64)?;
+    file_event(&open, IN_MODIFY);
     Ok(0)
 }
 
@@ -406,6 +409,7 @@ fn set_attribute(cx: &Context, args: &Args, place: &Path) -> Result<usize, Sysca
     hal::user::copy_in(&mut value, args.addr(2))?;
     check_attribute_change(cx, place, &name)?;
     place.inode().set_extended_attribute(&name, Some(&value), flags)?;
+    Subject::Entry(&place.dentry).tell(IN_ATTRIB);
     Ok(0)
 }
 
@@ -438,6 +442,7 @@ fn remove_attribute(cx: &Context, args: &Args, place: &Path) -> Result<usize, Sy
     let name = attribute_name(args)?;
     check_attribute_change(cx, place, &name)?;
     place.inode().set_extended_attribute(&name, None, 0)?;
+    Subject::Entry(&place.dentry).tell(IN_ATTRIB);
     Ok(0)
 }
 

@@ -6,9 +6,11 @@ use hal::user::UserSlice;
 use linux_abi::cap::CAP_SYS_CHROOT;
 use linux_abi::dirent::{self, Entry};
 use linux_abi::errno::Errno;
+use linux_abi::inotify::IN_ACCESS;
 
 use super::place::{Acting, Start};
 use super::{Args, Context, PathBuffer, SyscallError};
+use crate::fs::inotify::file_event;
 use crate::fs::vfs::access::{self, MAY_EXECUTE};
 use crate::fs::vfs::{Backwards, DirectoryEntry, DirectorySink, FIRST_ENTRY, FileType, Path};
 
@@ -39,7 +41,7 @@ fn read_entries(cx: &Context, args: &Args, write: WriteRecord) -> Result<usize, 
         return Err(Errno::ENOENT);
     }
     let place = open.place();
-    open.with_position(|position| {
+    let outcome = open.with_position(|position| {
         let mut total = 0;
         loop {
             match read_chunk(&place, position, &mut out, write) {
@@ -49,7 +51,9 @@ fn read_entries(cx: &Context, args: &Args, write: WriteRecord) -> Result<usize, 
                 Err(error) => return Err(error),
             }
         }
-    })
+    });
+    file_event(&open, IN_ACCESS);
+    outcome
 }
 
 /// Copies some entries from `position` on to `out`, moves both and returns how many bytes went; 0 at the end of either.

@@ -44,6 +44,7 @@ mod getrandom;
 mod getrusage;
 mod getsockopt;
 mod gettimeofday;
+mod inotify_init;
 mod ioprio_set;
 mod kill;
 mod madvise;

@@ -1,6 +1,7 @@
 //! open(2), openat(2), openat2(2), creat(2), close(2), close_range(2), umask(2).
 
 use linux_abi::errno::Errno;
+use linux_abi::inotify::IN_OPEN;
 use linux_abi::open::{
     AT_FDCWD, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, OPEN_HOW_SIZE_VER0, OpenFlags, OpenHow, ResolveFlags,
 };
@@ -10,6 +11,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::args::check_zeroed_tail;
 use super::place::{Acting, Start};
 use super::{Args, Context, PathBuffer, SyscallError};
+use crate::fs::inotify::file_event;
 use crate::fs::vfs::OpenParameters;
 
 /// open(2). Errors: those of [`Caller::open`](crate::fs::vfs::Caller::open), `EMFILE`, `EFAULT`.
@@ -93,6 +95,7 @@ fn open_at(cx: &Context, dir: i32, path: &[u8], how: OpenParameters) -> Result<u
     let acting = Acting::of(cx);
     let start = Start::at(cx, dir, path)?;
     let open = acting.caller().open(start.base(), path, &how)?;
+    file_event(&open, IN_OPEN);
     let [fd] = reserved.numbers();
     reserved.install([open]);
     Ok(fd as usize)

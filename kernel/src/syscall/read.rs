@@ -3,10 +3,12 @@
 use alloc::sync::Arc;
 
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_ACCESS, IN_MODIFY};
 use linux_abi::signal::Signal;
 use linux_abi::uio::RwFlags;
 
 use super::{Args, Context, SyscallError};
+use crate::fs::inotify::file_event;
 use crate::fs::vfs::{IoFlags, OpenFile};
 use crate::memory::fallible;
 use crate::process::signal::send_to_thread;
@@ -50,7 +52,7 @@ pub(super) fn pwrite64(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 pub(super) fn readv(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let file = readable(cx, args.fd(0))?;
     let vectors = copy_iovecs(args.addr(1), args.size(2))?;
-    file.read(&mut Sink::vectors(&vectors), IoFlags::empty())
+    vectors_read(&file, file.read(&mut Sink::vectors(&vectors), IoFlags::empty()))
 }
 
 /// writev(2). Errors as write; `EINVAL`: too many or too large parts.
@@ -65,7 +67,7 @@ pub(super) fn preadv(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let position = offset(args.i64(3))?;
     let file = readable(cx, args.fd(0))?;
     let vectors = copy_iovecs(args.addr(1), args.size(2))?;
-    file.read_at(position, &mut Sink::vectors(&vectors), IoFlags::empty())
+    vectors_read(&file, file.read_at(position, &mut Sink::vectors(&vectors), IoFlags::empty()))
 }
 
 /// pwritev(2). Errors as writev and pwrite64.
@@ -81,10 +83,19 @@ pub(super) fn preadv2(cx: &Context, args: &Args) -> Result<usize, SyscallError> 
     let flags = rw_flags(args.uint(5))?;
     let file = readable(cx, args.fd(0))?;
     let vectors = copy_iovecs(args.addr(1), args.size(2))?;
-    match args.i64(3) {
+    let outcome = match args.i64(3) {
         -1 => file.read(&mut Sink::vectors(&vectors), flags),
         position => file.read_at(offset(position)?, &mut Sink::vectors(&vectors), flags),
+    };
+    vectors_read(&file, outcome)
+}
+
+/// Who watches a file is told even of a readv(2) that finds nothing.
+fn vectors_read(file: &OpenFile, outcome: Result<usize, Errno>) -> Result<usize, Errno> {
+    if outcome == Ok(0) {
+        file_event(file, IN_ACCESS);
     }
+    outcome
 }
 
 /// pwritev2(2): offset -1 means the position. Errors as pwritev; `EOPNOTSUPP`: an unknown flag.
@@ -168,7 +179,24 @@ pub(super) fn copy_file_range(cx: &Context, args: &Args) -> Result<usize, Syscal
     Ok(done)
 }
 
+/// Copies from a file to another, and tells who watches them.
 fn copy(
+    cx: &Context,
+    from: &OpenFile,
+    from_at: Option<u64>,
+    to: &OpenFile,
+    to_at: Option<u64>,
+    count: usize,
+) -> Result<usize, Errno> {
+    let done = copy_untold(cx, from, from_at, to, to_at, count)?;
+    if done > 0 {
+        file_event(from, IN_ACCESS);
+        file_event(to, IN_MODIFY);
+    }
+    Ok(done)
+}
+
+fn copy_untold(
     cx: &Context,
     from: &OpenFile,
     from_at: Option<u64>,
@@ -182,8 +210,8 @@ fn copy(
         let len = (count - done).min(buffer.len());
         let mut sink = Sink::kernel(&mut buffer[..len]);
         let read = match from_at {
-            Some(start) => from.read_at(start + done as u64, &mut sink, IoFlags::empty()),
-            None => from.read(&mut sink, IoFlags::empty()),
+            Some(start) => from.read_at_untold(start + done as u64, &mut sink, IoFlags::empty()),
+            None => from.read_untold(&mut sink, IoFlags::empty()),
         };
         let got = match read {
             Ok(0) => break,

@@ -5,11 +5,11 @@ use super::{FullHandler, SyscallHandler};
 use super::{
     acct, adjtimex, arch_prctl, attributes, bind, brk, capget, clock_gettime, clone, connect, directory,
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
-    getsockopt, gettimeofday, ioprio_set, kill, madvise, membarrier, memfd_create, mincore, mlock, mmap,
-    mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl, process_vm,
-    read, reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid, shmget,
-    sigaction, signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create, uname,
-    vhangup, wait,
+    getsockopt, gettimeofday, inotify_init, ioprio_set, kill, madvise, membarrier, memfd_create, mincore,
+    mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl,
+    process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid,
+    shmget, sigaction, signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create,
+    uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -129,6 +129,10 @@ pub static ROWS: &[Row] = &[
     row(nr::PSELECT6,          poll::pselect6,             IfNoHandler, Full),
     row(nr::EVENTFD,           eventfd::eventfd,           Never,       Full),
     row(nr::EVENTFD2,          eventfd::eventfd2,          Never,       Full),
+    row(nr::INOTIFY_INIT,      inotify_init::inotify_init, Never,       Full),
+    row(nr::INOTIFY_INIT1,     inotify_init::inotify_init1, Never,      Full),
+    row(nr::INOTIFY_ADD_WATCH, inotify_init::inotify_add_watch, Never,  Partial("nothing is told of files in /proc/PID")),
+    row(nr::INOTIFY_RM_WATCH,  inotify_init::inotify_rm_watch, Never,   Full),
     row(nr::EPOLL_CREATE,      epoll::epoll_create,        Never,       Full),
     row(nr::EPOLL_CREATE1,     epoll::epoll_create1,       Never,       Full),
     row(nr::EPOLL_CTL,         epoll::epoll_ctl,           Never,       Full),

@@ -29,7 +29,7 @@ pub(super) fn timerfd_create(cx: &Context, args: &Args) -> Result<usize, Syscall
     };
     let mut open_flags = OpenFlags::O_RDWR;
     open_flags.set(OpenFlags::O_NONBLOCK, flags & TFD_NONBLOCK != 0);
-    let file = OpenFile::anonymous(timer, AnonymousInode::of("timerfd"), open_flags);
+    let file = OpenFile::anonymous(timer, AnonymousInode::of("[timerfd]"), open_flags);
     let fd = cx.files().insert(file, flags & TFD_CLOEXEC != 0, cx.process().limit(RLIMIT_NOFILE))?;
     Ok(fd as usize)
 }

@@ -11,6 +11,7 @@ use linux_abi::utsname::NAME_MAX;
 
 use super::file::parse_number;
 use super::node::{Common, Directory, Entry, Topic};
+use crate::fs::inotify;
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{Inode, access};
 use crate::ipc::pipe;
@@ -68,8 +69,9 @@ static NET_CORE: [Entry<Settings>; 5] = [
 static NET_UNIX: [Entry<Settings>; 1] =
     [value("max_dgram_qlen", |_, text| line(text, net::unix::MAX_DATAGRAMS))];
 
-static FS: [Entry<Settings>; 7] = [
+static FS: [Entry<Settings>; 8] = [
     value("file-max", |_, text| line(text, i64::MAX)),
+    Entry::directory("inotify", &FS_INOTIFY),
     value("nr_open", |_, text| line(text, NR_OPEN_MAX)),
     value("pipe-max-size", |_, text| line(text, pipe::MAX_UNPRIVILEGED_SIZE)),
     Entry::setting(
@@ -91,6 +93,29 @@ static FS: [Entry<Settings>; 7] = [
         "protected_symlinks",
         |_, text| line(text, access::PROTECTED_SYMLINKS.load(Relaxed)),
         |_, value| store_level(&access::PROTECTED_SYMLINKS, value, 1),
+    ),
+];
+
+static FS_INOTIFY: [Entry<Settings>; 3] = [
+    Entry::setting(
+        "max_queued_events",
+        |_, text| line(text, inotify::MAX_QUEUED_EVENTS.load(Relaxed)),
+        |_, value| store_level(&inotify::MAX_QUEUED_EVENTS, value, i32::MAX as u32),
+    ),
+    Entry::setting(
+        "max_user_instances",
+        |_, text| line(text, inotify::MAX_USER_INSTANCES.load(Relaxed)),
+        |_, value| store_level(&inotify::MAX_USER_INSTANCES, value, i32::MAX as u32),
+    ),
+    Entry::setting(
+        "max_user_watches",
+        |_, text| line(text, inotify::max_user_watches()),
+        |_, value| {
+            let watches = AtomicU32::new(0);
+            store_level(&watches, value, i32::MAX as u32)?;
+            inotify::set_max_user_watches(watches.load(Relaxed));
+            Ok(())
+        },
     ),
 ];
 

@@ -95,7 +95,7 @@ pub struct AnonymousInode {
 }
 
 impl AnonymousInode {
-    /// Returns the inode of all files of this kind, which `/proc/<pid>/fd` shows as `anon_inode:[kind]`. Like Linux's, it
+    /// Returns the inode of all files of this kind, which `/proc/<pid>/fd` shows as `anon_inode:kind`. Like Linux's, it
     /// has no file type and permissions 0600.
     pub fn of(kind: &'static str) -> Arc<Self> {
         hal::machine_static! {
@@ -134,6 +134,6 @@ impl Inode for AnonymousInode {
     }
 
     fn anonymous_name(&self) -> Vec<u8> {
-        format!("anon_inode:[{}]", self.kind).into_bytes()
+        format!("anon_inode:{}", self.kind).into_bytes()
     }
 }

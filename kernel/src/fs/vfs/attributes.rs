@@ -5,10 +5,12 @@
 use alloc::sync::Arc;
 
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_ACCESS, IN_ATTRIB, IN_MODIFY};
 use linux_abi::time::Timespec;
 
 use super::access::{self, MAY_WRITE};
 use super::{AttributeChanges, Caller, File, FileType, Inode, Path, clock};
+use crate::fs::inotify::Subject;
 
 /// One time to set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +30,9 @@ impl Caller<'_> {
     /// `EPERM`: neither owner nor capable. `EROFS`. `EOPNOTSUPP`: a symbolic link.
     pub fn change_mode(&self, place: &Path, permissions: u32) -> Result<(), Errno> {
         place.mount.check_writable()?;
-        self.change_mode_of(place.inode(), permissions)
+        self.change_mode_of(place.inode(), permissions)?;
+        Subject::Entry(&place.dentry).tell(IN_ATTRIB);
+        Ok(())
     }
 
     /// As [`Self::change_mode`], of an inode without a place.
@@ -54,7 +58,12 @@ impl Caller<'_> {
     /// `EPERM`: not allowed. `EROFS`.
     pub fn change_owner(&self, place: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         place.mount.check_writable()?;
-        self.change_owner_of(place.inode(), uid, gid)
+        let mode = place.inode().ownership().mode;
+        self.change_owner_of(place.inode(), uid, gid)?;
+        if uid.is_some() || gid.is_some() || place.inode().ownership().mode != mode {
+            Subject::Entry(&place.dentry).tell(IN_ATTRIB);
+        }
+        Ok(())
     }
 
     /// As [`Self::change_owner`], of an inode without a place.
@@ -79,7 +88,15 @@ impl Caller<'_> {
     /// write either. `EROFS`.
     pub fn change_times(&self, place: &Path, accessed: NewTime, modified: NewTime) -> Result<(), Errno> {
         place.mount.check_writable()?;
-        self.change_times_of(place.inode(), accessed, modified)
+        self.change_times_of(place.inode(), accessed, modified)?;
+        match (accessed, modified) {
+            (NewTime::Keep, NewTime::Keep) => {}
+            // A change of one looks as what usually changes it.
+            (_, NewTime::Keep) => Subject::Entry(&place.dentry).tell(IN_ACCESS),
+            (NewTime::Keep, _) => Subject::Entry(&place.dentry).tell(IN_MODIFY),
+            _ => Subject::Entry(&place.dentry).tell(IN_ATTRIB),
+        }
+        Ok(())
     }
 
     /// As [`Self::change_times`], of an inode without a place.
@@ -133,24 +150,24 @@ impl Caller<'_> {
         let state = place.inode().state();
         state.begin_writing()?;
         let outcome = place.inode().clone().open(&request);
-        let outcome = outcome.and_then(|file| truncate(self, place.inode(), file.as_ref(), size));
+        let outcome =
+            outcome.and_then(|file| truncate(self, Subject::Entry(&place.dentry), file.as_ref(), size));
         state.end_writing();
         outcome
     }
 }
 
-/// Sets the size of `file`, which is open for writing, and takes set-id bits away.
+/// Sets the size of `file`, which is `subject` open for writing, and takes set-id bits away.
 ///
 /// # Errors
 /// Those of [`File::set_size`].
-pub fn truncate(
-    caller: &Caller<'_>,
-    inode: &Arc<dyn Inode>,
-    file: &dyn File,
-    size: u64,
-) -> Result<(), Errno> {
+pub fn truncate(caller: &Caller<'_>, subject: Subject<'_>, file: &dyn File, size: u64) -> Result<(), Errno> {
+    let mode = subject.inode().ownership().mode;
     file.set_size(size)?;
-    drop_set_id(caller, inode)
+    drop_set_id(caller, subject.inode())?;
+    let lost_bits = subject.inode().ownership().mode != mode;
+    subject.tell(if lost_bits { IN_MODIFY | IN_ATTRIB } else { IN_MODIFY });
+    Ok(())
 }
 
 /// Takes set-id bits away from a file whose contents were changed.

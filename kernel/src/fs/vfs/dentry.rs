@@ -32,6 +32,7 @@ use linux_abi::errno::Errno;
 
 use super::name::{Name, hash_name};
 use super::{FileType, Inode};
+use crate::fs::inotify;
 use crate::lock_order;
 use crate::memory::physical::buddy_allocator;
 
@@ -175,7 +176,7 @@ impl Dentry {
     }
 
     /// Calls `f` with parent and name.
-    pub(super) fn with_link<R>(&self, f: impl FnOnce(Option<&Arc<Self>>, &[u8]) -> R) -> R {
+    pub(in crate::fs) fn with_link<R>(&self, f: impl FnOnce(Option<&Arc<Self>>, &[u8]) -> R) -> R {
         let link = self.link.lock();
         f(link.parent.as_ref(), &link.name)
     }
@@ -425,8 +426,12 @@ impl Dentry {
 }
 
 impl Drop for Dentry {
-    /// Lets go of the parents one by one: a deep tree must not become a deep recursion.
+    /// Tells of the end of a file whose last name this was, and lets go of the parents one by one: a deep tree must not
+    /// become a deep recursion.
     fn drop(&mut self) {
+        if inotify::is_in_use() && self.is_removed() && self.inode.metadata().link_count == 0 {
+            inotify::removed(&self.inode);
+        }
         let mut next = self.link.get_mut().parent.take();
         while let Some(parent) = next {
             next = Arc::into_inner(parent).and_then(|mut parent| parent.link.get_mut().parent.take());

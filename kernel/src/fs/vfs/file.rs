@@ -206,6 +206,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Returns the file as an inotify instance.
+    fn as_inotify(&self) -> Option<&crate::fs::inotify::Inotify> {
+        None
+    }
+
     /// Returns the file as a timer, for `timerfd_settime` and its like.
     fn as_timer(&self) -> Option<&crate::fs::timerfd::TimerFd> {
         None

@@ -9,6 +9,7 @@ use hal::sync::SpinLock;
 use linux_abi::errno::Errno;
 
 use super::{Dentry, DeviceNumber, Inode};
+use crate::fs::inotify;
 use crate::lock_order;
 use crate::memory::fallible;
 
@@ -248,6 +249,9 @@ impl SuperBlock {
 
 impl Drop for SuperBlock {
     fn drop(&mut self) {
+        if inotify::is_in_use() {
+            inotify::unmounted(core::ptr::from_ref(self).addr());
+        }
         self.root.dismantle();
     }
 }

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use hal::sync::{Mutex, MutexGuard};
 use linux_abi::cap::CAP_MKNOD;
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO};
 use linux_abi::limits::PATH_MAX;
 use linux_abi::open::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 
@@ -14,6 +15,7 @@ use super::access::{self, MAY_EXECUTE, MAY_WRITE};
 use super::dentry::{ChangeGuard, trim_cache};
 use super::name::hash_name;
 use super::{Base, Caller, Dentry, DeviceNumber, Last, NodeKind, Parent, Path, RenameMode};
+use crate::fs::inotify::{self, Subject, entry_event};
 use crate::lock_order;
 
 hal::machine_static! {
@@ -68,6 +70,7 @@ impl Caller<'_> {
         let node = access::new_node(directory.inode().ownership(), self.credentials, kind, permissions);
         let inode = directory.inode().create(name, &node)?;
         let dentry = directory.dentry.attach(name, hash_name(name), inode);
+        entry_event(&directory.dentry, name, is_directory, IN_CREATE, 0);
         drop(changes);
         trim_cache();
         Ok(Path { mount: directory.mount.clone(), dentry })
@@ -132,6 +135,8 @@ impl Caller<'_> {
         }
         directory.inode().link(name, target.inode())?;
         directory.dentry.attach(name, hash_name(name), target.inode().clone());
+        Subject::Inode(target.inode()).tell(IN_ATTRIB);
+        entry_event(&directory.dentry, name, false, IN_CREATE, 0);
         drop(changes);
         Ok(())
     }
@@ -160,7 +165,7 @@ impl Caller<'_> {
         if what == Removal::File && parent.has_trailing_slash {
             return Err(if victim.is_directory() { Errno::EISDIR } else { Errno::ENOTDIR });
         }
-        let (owner, inode) = (directory.inode().ownership(), victim.inode());
+        let (owner, inode) = (directory.inode().ownership(), victim.inode().clone());
         access::check_removal(owner, inode.ownership(), self.credentials)?;
         match what {
             Removal::File if victim.is_directory() => return Err(Errno::EISDIR),
@@ -172,18 +177,21 @@ impl Caller<'_> {
         }
         match what {
             Removal::File => {
-                directory.inode().unlink(name, inode)?;
+                directory.inode().unlink(name, &inode)?;
+                Subject::Inode(&inode).tell(IN_ATTRIB);
                 directory.dentry.detach(&victim);
             }
             Removal::Directory => {
                 let _inside = victim.lock_changes()?;
-                directory.inode().rmdir(name, inode)?;
+                directory.inode().rmdir(name, &inode)?;
                 directory.dentry.detach(&victim);
             }
         }
+        drop(victim);
+        entry_event(&directory.dentry, name, what == Removal::Directory, IN_DELETE, 0);
         drop(changes);
         // The last handle on the file may free much: not under the lock.
-        drop(victim);
+        drop(inode);
         Ok(())
     }
 
@@ -260,6 +268,13 @@ impl Caller<'_> {
             (Some(target), true) => old_dir.exchanged(&source, new_dir, target),
             _ => old_dir.moved(&source, new_dir, new_name, target.as_deref()),
         }
+        if inotify::is_in_use() {
+            let replaced = target.as_ref().filter(|_| !exchange);
+            tell_of_move(&source, (old_dir, old_name), (new_dir, new_name), replaced);
+            if let Some(target) = target.as_ref().filter(|_| exchange) {
+                tell_of_move(target, (new_dir, new_name), (old_dir, old_name), None);
+            }
+        }
         drop(inside);
         drop(locked);
         Ok(())
@@ -301,6 +316,23 @@ impl Caller<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells of an entry that has gone from one directory and name to another, in place of `replaced`.
+#[cold]
+fn tell_of_move(
+    entry: &Arc<Dentry>,
+    from: (&Dentry, &[u8]),
+    to: (&Dentry, &[u8]),
+    replaced: Option<&Arc<Dentry>>,
+) {
+    let (cookie, is_directory) = (inotify::next_cookie(), entry.is_directory());
+    entry_event(from.0, from.1, is_directory, IN_MOVED_FROM, cookie);
+    entry_event(to.0, to.1, is_directory, IN_MOVED_TO, cookie);
+    if let Some(replaced) = replaced {
+        Subject::Inode(replaced.inode()).tell(IN_ATTRIB);
+    }
+    Subject::Inode(entry.inode()).tell(IN_MOVE_SELF);
 }
 
 /// The right to change two directories, and how they lie to each other.

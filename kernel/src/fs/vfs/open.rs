@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_CREATE, IN_OPEN};
 use linux_abi::open::{OpenFlags, ResolveFlags};
 
 use super::access::{self, MAY_EXECUTE, MAY_READ, MAY_WRITE};
@@ -14,6 +15,7 @@ use super::{
     Base, Caller, Dentry, File, FileType, Last, NodeKind, OpenFile, OpenRequest, Parent, Path, Walked,
     truncate,
 };
+use crate::fs::inotify::{Subject, entry_event, file_event};
 
 /// The wishes (`MAY_*`) that an access mode stands for: read, write, both, both.
 const ACCESS_WISHES: [u32; 4] = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE];
@@ -102,6 +104,7 @@ impl Caller<'_> {
         let node = access::new_node(owner, self.credentials, NodeKind::Regular, permissions);
         let inode = directory.inode().create(name, &node)?;
         let dentry = directory.dentry.attach(name, hash, inode);
+        entry_event(&directory.dentry, name, false, IN_CREATE, 0);
         drop(changes);
         trim_cache();
         let place = Path { mount: directory.mount.clone(), dentry };
@@ -160,7 +163,7 @@ impl Caller<'_> {
         self.check_open(&place, wish, flags)?;
         let open = open_place(place, flags)?;
         if truncates {
-            truncate(self, open.inode(), open.file().as_ref(), 0)?;
+            truncate(self, Subject::of(&open), open.file().as_ref(), 0)?;
         }
         Ok(open)
     }
@@ -216,7 +219,9 @@ impl Caller<'_> {
         access::check(place.inode().ownership(), self.credentials, MAY_EXECUTE)?;
         let request = OpenRequest { flags: OpenFlags::O_RDONLY };
         let file = place.inode().clone().open(&request)?;
-        OpenFile::for_execution(file, place)
+        let program = OpenFile::for_execution(file, place)?;
+        file_event(&program, IN_OPEN);
+        Ok(program)
     }
 }
 

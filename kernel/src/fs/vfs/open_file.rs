@@ -7,11 +7,13 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use hal::sync::{Mutex, MutexGuard, SpinLock};
 use linux_abi::errno::Errno;
+use linux_abi::inotify::{IN_ACCESS, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE};
 use linux_abi::open::OpenFlags;
 use linux_abi::seek::SEEK_HOLE;
 
 use super::mount::MountOptions;
 use super::{Dentry, File, FileType, Inode, IoFlags, Metadata, Path, PollEvents, anonymous};
+use crate::fs::inotify;
 use crate::lock_order;
 use crate::scheduler::wait::PollTable;
 use crate::uio::{Sink, Source};
@@ -299,6 +301,15 @@ impl OpenFile {
     /// `EBADF`: not open for reading. Else those of [`File::read`].
     #[inline]
     pub fn read(&self, sink: &mut Sink<'_>, extra: IoFlags) -> Result<usize, Errno> {
+        self.tell_of_read(self.read_untold(sink, extra))
+    }
+
+    /// As [`Self::read`], without telling who watches the file: for calls that tell once, of all they have read.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    #[inline]
+    pub fn read_untold(&self, sink: &mut Sink<'_>, extra: IoFlags) -> Result<usize, Errno> {
         if !self.is_readable {
             return Err(Errno::EBADF);
         }
@@ -316,6 +327,14 @@ impl OpenFile {
     /// `EBADF`: not open for writing. Else those of [`File::write`].
     #[inline]
     pub fn write(&self, source: &mut Source<'_>, extra: IoFlags) -> Result<usize, Errno> {
+        if inotify::is_in_use() {
+            return inotify::with_events_of_write(self, &mut || self.write_untold(source, extra));
+        }
+        self.write_untold(source, extra)
+    }
+
+    #[inline]
+    fn write_untold(&self, source: &mut Source<'_>, extra: IoFlags) -> Result<usize, Errno> {
         if !self.is_writable {
             return Err(Errno::EBADF);
         }
@@ -331,7 +350,20 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not open for reading. `ESPIPE`: a stream. Else those of [`File::read`].
-    pub fn read_at(&self, mut position: u64, sink: &mut Sink<'_>, extra: IoFlags) -> Result<usize, Errno> {
+    pub fn read_at(&self, position: u64, sink: &mut Sink<'_>, extra: IoFlags) -> Result<usize, Errno> {
+        self.tell_of_read(self.read_at_untold(position, sink, extra))
+    }
+
+    /// As [`Self::read_at`], without telling who watches the file.
+    ///
+    /// # Errors
+    /// Those of [`Self::read_at`].
+    pub fn read_at_untold(
+        &self,
+        mut position: u64,
+        sink: &mut Sink<'_>,
+        extra: IoFlags,
+    ) -> Result<usize, Errno> {
         if !self.is_readable {
             return Err(Errno::EBADF);
         }
@@ -341,11 +373,30 @@ impl OpenFile {
         self.file.read(&mut position, sink, self.io_flags() | extra)
     }
 
+    /// Tells who watches the file that it was read.
+    #[inline]
+    fn tell_of_read(&self, outcome: Result<usize, Errno>) -> Result<usize, Errno> {
+        if inotify::is_in_use() && matches!(outcome, Ok(1..)) {
+            inotify::file_event(self, IN_ACCESS);
+        }
+        outcome
+    }
+
     /// Writes at `position` (or at the end with `O_APPEND`, as Linux does); the file's own position stays.
     ///
     /// # Errors
     /// `EBADF`: not open for writing. `ESPIPE`: a stream. Else those of [`File::write`].
-    pub fn write_at(
+    pub fn write_at(&self, position: u64, source: &mut Source<'_>, extra: IoFlags) -> Result<usize, Errno> {
+        if inotify::is_in_use() {
+            return inotify::with_events_of_write(self, &mut || {
+                self.write_at_untold(position, source, extra)
+            });
+        }
+        self.write_at_untold(position, source, extra)
+    }
+
+    #[inline]
+    fn write_at_untold(
         &self,
         mut position: u64,
         source: &mut Source<'_>,
@@ -441,6 +492,7 @@ fn read_only_flags(path: &Path, options: MountOptions) -> IoFlags {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        inotify::file_event(self, if self.is_writable { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE });
         match self.claim {
             Claim::None => {}
             Claim::Write => self.inode().state().end_writing(),

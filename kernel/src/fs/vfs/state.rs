@@ -1,12 +1,13 @@
 //! What the virtual file system keeps with every inode.
 
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use hal::sync::{Once, SpinLock};
 use linux_abi::errno::Errno;
 
 use super::locks::FileLocks;
+use crate::fs::inotify::{Group, Watch, WatchList};
 use crate::ipc::pipe::Pipe;
 use crate::lock_order;
 
@@ -16,6 +17,8 @@ use crate::lock_order;
 pub struct InodeState {
     /// Open files that may write (positive), or programs that forbid writing because they run (negative).
     writers: AtomicI32,
+    /// Events that somebody wants to hear of (`IN_*`).
+    interests: AtomicU32,
     extra: Once<Arc<Extra>>,
 }
 
@@ -23,12 +26,13 @@ pub struct InodeState {
 struct Extra {
     fifo: SpinLock<Weak<Pipe>>,
     locks: FileLocks,
+    watches: WatchList,
 }
 
 impl InodeState {
     /// Makes the state of an inode nobody uses yet.
     pub const fn new() -> Self {
-        Self { writers: AtomicI32::new(0), extra: Once::new() }
+        Self { writers: AtomicI32::new(0), interests: AtomicU32::new(0), extra: Once::new() }
     }
 
     /// Counts one more open file that may write.
@@ -87,11 +91,51 @@ impl InodeState {
         self.extra.get().map(|extra| &extra.locks)
     }
 
+    /// Whether somebody wants to hear of one of `events`.
+    #[inline]
+    pub fn is_watched_for(&self, events: u32) -> bool {
+        self.interests.load(Ordering::Relaxed) & events != 0
+    }
+
+    /// Tells who wants to hear of it of an event; see [`WatchList::tell`].
+    pub fn tell_watches(&self, events: u32, cookie: u32, name: &[u8], is_unlinked: bool) {
+        self.extra().watches.tell(events, cookie, name, is_unlinked);
+    }
+
+    /// Changes the watch of `group`; see [`WatchList::update`].
+    ///
+    /// # Errors
+    /// `EEXIST`: there is one, and none was wanted.
+    pub fn update_watch(&self, group: &Arc<Group>, mask: u32) -> Result<Option<i32>, Errno> {
+        self.extra().watches.update(group, mask, &self.interests)
+    }
+
+    /// Adds a watch.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn add_watch(&self, watch: Arc<Watch>) -> Result<(), Errno> {
+        self.extra().watches.add(watch, &self.interests)
+    }
+
+    /// Takes a watch out.
+    pub fn remove_watch(&self, watch: &Arc<Watch>) -> Option<Arc<Watch>> {
+        self.extra().watches.remove(watch, &self.interests)
+    }
+
+    /// Ends all watches.
+    pub fn end_watches(&self) {
+        while let Some(watch) = self.extra.get().and_then(|extra| extra.watches.any()) {
+            watch.end();
+        }
+    }
+
     fn extra(&self) -> &Extra {
         self.extra.get_or_init(|| {
             Arc::new(Extra {
                 fifo: SpinLock::new(lock_order::INODE_STATE, Weak::new()),
                 locks: FileLocks::new(),
+                watches: WatchList::new(),
             })
         })
     }

@@ -36,7 +36,7 @@ impl SignalFd {
         reserve::check(size_of::<Self>())?;
         let file = Arc::new(Self { set: AtomicU64::new(set.0) });
         let flags = (flags & OpenFlags::O_NONBLOCK) | OpenFlags::O_RDWR;
-        Ok(OpenFile::anonymous(file, AnonymousInode::of("signalfd"), flags))
+        Ok(OpenFile::anonymous(file, AnonymousInode::of("[signalfd]"), flags))
     }
 
     /// Replaces the set; readers of the calling process look again.
