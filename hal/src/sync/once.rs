@@ -54,10 +54,16 @@ impl<T> Once<T> {
 
     /// Returns the value, making it first if there is none. Spins while another CPU makes it, so `make` must not block
     /// and must not come back here.
+    #[inline]
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        if let Some(value) = self.get() {
-            return value;
+        match self.get() {
+            Some(value) => value,
+            None => self.init(make),
         }
+    }
+
+    #[cold]
+    fn init(&self, make: impl FnOnce() -> T) -> &T {
         if self.state.compare_exchange(EMPTY, BUSY, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             // A panic in `make` stops the kernel; on the host the cell stays busy and later users spin.
             self.fill(make());

@@ -115,11 +115,13 @@ pub fn publish() {
     hal::vdso::set_wall_clock_offset_ns(offset_ns());
 }
 
+#[inline]
 fn offset() -> &'static AtomicU64 {
     WALL_OFFSET_NS.get_or_init(|| AtomicU64::new(hal::time::wall_clock_offset_ns()))
 }
 
 /// What to add to the monotonic clock to get the wall clock.
+#[inline]
 pub fn offset_ns() -> u64 {
     offset().load(Relaxed)
 }

@@ -243,6 +243,7 @@ pub(super) fn is_loaded(context: &Context) -> bool {
 }
 
 /// Loads the state of the task that this CPU runs, or is about to run. Interrupts off.
+#[inline]
 pub(super) fn load_current(context: &Context) {
     if !is_loaded(context) && context.fpu.cpu.get() != IN_TRANSFER {
         // SAFETY: `is_saved` says that there is a state.
