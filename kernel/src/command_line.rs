@@ -37,6 +37,8 @@ pub struct CommandLine {
     pub root_writable: bool,
     /// `exo.strace=`: whose calls to log ([`selection`](crate::process::watch::selection)).
     pub strace: Option<String>,
+    /// `exo.trace=`: the number of the scheduler's events to keep for each CPU.
+    pub trace_events: usize,
     /// `exo.boot_report`: print the boot's cost when the first program starts.
     pub boot_report: bool,
     /// `exo.bench`: measure the kernel instead of starting a program.
@@ -62,6 +64,7 @@ impl Default for CommandLine {
             isolated_cpus: 0,
             root_writable: false,
             strace: None,
+            trace_events: 0,
             boot_report: false,
             bench: false,
             init_arguments: Vec::new(),
@@ -117,6 +120,7 @@ impl CommandLine {
             ("ro", None) => self.root_writable = false,
             ("rw", None) => self.root_writable = true,
             ("exo.strace", Some(_)) => self.strace = owned(),
+            ("exo.trace", Some(events)) => self.trace_events = events.parse().unwrap_or(0),
             ("exo.boot_report", None) => self.boot_report = true,
             ("exo.bench", None) => self.bench = true,
             // Read before the kernel proper runs, or meant for hardware we treat the same either way.

@@ -135,6 +135,9 @@ pub fn boot(info: BootInfo) {
     scheduler::SCHEDULER.isolate(line.isolated_cpus); // CPUs that only threads use that ask for them
     scheduler::start_secondaries(line.max_cpus.unwrap_or(usize::MAX)); // the other CPUs enter their idle threads
     let (entry_tsc, initramfs) = (info.entry_tsc, info.initramfs);
+    if line.trace_events != 0 && scheduler::trace::turn(line.trace_events).is_err() {
+        log::warn!("no memory for a trace of {} events", line.trace_events);
+    }
     process::start::remember_boot(entry_tsc, line.boot_report);
     let first = move || if line.bench { bench::run() } else { init::start(&line, initramfs) };
     scheduler::SCHEDULER.spawn("init", first, INIT_STACK_BYTES).expect("memory for the first thread");

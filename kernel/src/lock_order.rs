@@ -109,8 +109,6 @@ pub const CPU_WATCH: LockRank = LockRank::new(487, "CPU time watch");
 pub const TIMER_FD: LockRank = LockRank::new(490, "timerfd");
 /// The table of the kernel's threads.
 pub const THREADS: LockRank = LockRank::new(500, "threads");
-/// A thread's name: held for a copy only.
-pub const THREAD_NAME: LockRank = LockRank::new(505, "thread name");
 /// A bucket of waiting threads (futex): threads are woken under it. Two: the lower index first.
 pub const FUTEX_BUCKET: LockRank = LockRank::nesting(510, "futex bucket");
 /// System V shared memory: mappings come and go under it, with their address space locked.

@@ -32,6 +32,8 @@ pub struct CpuUsage {
     pub idle_ns: u64,
     /// Switches between threads.
     pub context_switches: u64,
+    /// What threads spent waiting in its run queue, all together.
+    pub waiting_ns: u64,
 }
 
 /// What one CPU does now.
@@ -156,6 +158,7 @@ impl CpuTimes {
             system_ns: self.system_ns.load(Relaxed),
             idle_ns,
             context_switches: self.switches.load(Relaxed),
+            waiting_ns: 0,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `parking` | sleep for `hal`'s mutexes |
 //! | [`service`] | the thread that does what interrupt handlers must leave |
 //! | `accounting` | CPU times, load averages |
+//! | [`trace`] | a record of switches, wake-ups and migrations |
 //!
 //! # Terms
 //! A thread *runs* on a CPU, is *ready* (in a run queue), or *sleeps*. It *blocks* when it goes to sleep, it is *woken*
@@ -30,6 +31,7 @@ pub mod core;
 mod parking;
 pub mod service;
 pub mod thread;
+pub mod trace;
 pub mod wait;
 
 pub use self::accounting::{CpuState, CpuUsage, LOAD_SHIFT, Stats};

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use super::node::Entry;
 use super::system::{System, all};
+use super::trace;
 use crate::fs::vfs::text::Text;
 use crate::memory::heap::debug;
 use crate::memory::heap::size_class::{SizeClass, Tier};
@@ -13,12 +14,13 @@ use crate::process::watch::selection;
 use crate::scheduler::SCHEDULER;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 6] = [
+pub(super) static ENTRIES: [Entry<System>; 7] = [
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
     Entry::text("memory", 0o444, |_, text| all(memory(text))),
     Entry::text("scheduler", 0o444, |_, text| all(scheduler(text))),
     Entry::setting("strace", |_, text| all(selection::show(text)), |_, choice| selection::select(choice)),
+    Entry::setting("trace", |_, text| all(trace::show(text)), |_, value| trace::store(value)),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
 
@@ -66,13 +68,13 @@ fn memory(text: &mut Text) -> fmt::Result {
 fn scheduler(text: &mut Text) -> fmt::Result {
     writeln!(
         text,
-        "cpu  busy  queued  running_rank  waiting_rank  interrupts      switches       virtual_ns"
+        "cpu  busy  queued  running_rank  waiting_rank  interrupts      switches       virtual_ns       waiting_ns"
     )?;
     let stats = SCHEDULER.stats();
     for (index, (state, usage)) in SCHEDULER.cpu_states().zip(&stats.cpus).enumerate() {
         writeln!(
             text,
-            "{index:<4} {:>4} {:>7} {:>13} {:>13} {:>11} {:>13} {:>16}",
+            "{index:<4} {:>4} {:>7} {:>13} {:>13} {:>11} {:>13} {:>16} {:>16}",
             u8::from(state.is_busy),
             state.queued,
             state.running_rank,
@@ -80,6 +82,7 @@ fn scheduler(text: &mut Text) -> fmt::Result {
             state.interrupts,
             usage.context_switches,
             state.virtual_ns,
+            usage.waiting_ns,
         )?;
     }
     writeln!(text, "running {}", stats.running)?;
@@ -89,8 +92,9 @@ fn scheduler(text: &mut Text) -> fmt::Result {
     writeln!(text, "groups_share {}", u8::from(SCHEDULER.is_fair_to_groups()))
 }
 
-/// `heap`: a line for each tier: allocations, thousandths of them that found a free slot on their CPU, bytes in use, bytes
-/// of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of slot, then sums.
+/// `heap`: a line for each tier: allocations, frees, thousandths of the allocations that found a free slot on their CPU,
+/// bytes in use, bytes of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of
+/// slot, then sums.
 fn heap(text: &mut Text) -> fmt::Result {
     let numbers = statistics::statistics();
     writeln!(text, "tier    allocations        frees  hits       used       held       peak     wasted")?;

@@ -22,5 +22,6 @@ mod stat;
 mod status;
 mod sysctl;
 mod system;
+mod trace;
 
 pub use root::TYPE;

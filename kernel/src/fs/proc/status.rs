@@ -235,20 +235,36 @@ pub(super) fn sched(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     let (voluntary, involuntary) = thread.switches();
     text.push(&subject.name());
     let _ = writeln!(text, " ({}, #threads: {})", subject.tid, subject.thread_count());
+    let _ = writeln!(text, "{:-<67}", "");
     let entity = thread.entity();
-    let _ = writeln!(
-        text,
-        "{:<45}:{:>21}",
-        "exo.queue",
-        alloc::format!("{:?}", entity.heat_by(hal::time::now_ns))
-    );
+    let milliseconds = [
+        ("se.exec_start", entity.last_ran_ns_by(hal::time::now_ns)),
+        ("se.vruntime", entity.virtual_ns()),
+        ("se.sum_exec_runtime", thread.cpu_time_ns()),
+        ("exo.sum_wait", entity.wait_ns_by(hal::time::now_ns)),
+        ("exo.ema", entity.ema_ns()),
+    ];
+    for (name, ns) in milliseconds {
+        let _ = writeln!(text, "{name:<45}:{:>14}.{:06}", ns / 1_000_000, ns % 1_000_000);
+    }
+    let queue = match entity.rank() {
+        0 => alloc::format!("{:?}", entity.heat_by(hal::time::now_ns)),
+        rank => alloc::format!("Realtime {rank}"),
+    };
+    let _ = writeln!(text, "{:<45}:{queue:>21}", "exo.queue");
+    let attributes = entity.attributes();
+    let priority = match entity.rank() {
+        0 => 120 + i64::from(attributes.nice),
+        rank => 99 - i64::from(rank),
+    };
     let rows = [
-        ("exo.ema_ns", entity.ema_ns()),
-        ("exo.sum_exec_runtime_ns", thread.cpu_time_ns()),
-        ("nr_switches", voluntary + involuntary),
-        ("nr_voluntary_switches", voluntary),
-        ("nr_involuntary_switches", involuntary),
-        ("policy", entity.attributes().policy as u64),
+        ("se.nr_migrations", entity.migrations().cast_signed()),
+        ("nr_switches", (voluntary + involuntary).cast_signed()),
+        ("nr_voluntary_switches", voluntary.cast_signed()),
+        ("nr_involuntary_switches", involuntary.cast_signed()),
+        ("se.load.weight", i64::from(entity.weight()) << 10),
+        ("policy", attributes.policy as i64),
+        ("prio", priority),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:<45}:{value:>21}");
@@ -256,14 +272,16 @@ pub(super) fn sched(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-/// `schedstat`: time on a CPU; waiting time is not measured and shows 0; times it was switched to.
+/// `schedstat`: time on a CPU, time waiting for one, times it was switched to.
 pub(super) fn schedstat(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
     let Some(thread) = subject.thread() else {
         text.push(b"0 0 0\n");
         return Ok(());
     };
     let (voluntary, involuntary) = thread.switches();
-    let _ = writeln!(text, "{} 0 {}", thread.cpu_time_ns(), voluntary + involuntary);
+    let times = voluntary + involuntary + u64::from(thread.task.is_on_cpu());
+    let wait_ns = thread.entity().wait_ns_by(hal::time::now_ns);
+    let _ = writeln!(text, "{} {wait_ns} {times}", thread.cpu_time_ns());
     Ok(())
 }
 

@@ -179,14 +179,14 @@ fn meminfo(text: &mut Text) -> fmt::Result {
     Ok(())
 }
 
-/// `schedstat`, version 15: what is not counted (yields, wake-ups, waiting time) shows 0, as on Linux unless it is told to
+/// `schedstat`, version 15: what is not counted (yields, wake-ups) shows 0, as on Linux unless it is told to
 /// count.
 fn schedstat(text: &mut Text) -> fmt::Result {
     writeln!(text, "version 15")?;
     writeln!(text, "timestamp {}", hal::time::now_ns() / NS_PER_TICK)?;
     for (index, cpu) in SCHEDULER.stats().cpus.iter().enumerate() {
         let busy_ns = cpu.user_ns + cpu.nice_ns + cpu.system_ns;
-        writeln!(text, "cpu{index} 0 0 {0} 0 0 0 {busy_ns} 0 {0}", cpu.context_switches)?;
+        writeln!(text, "cpu{index} 0 0 {0} 0 0 0 {busy_ns} {1} {0}", cpu.context_switches, cpu.waiting_ns)?;
     }
     Ok(())
 }
@@ -200,6 +200,7 @@ fn stat(text: &mut Text) -> fmt::Result {
         system_ns: sum(|cpu| cpu.system_ns),
         idle_ns: sum(|cpu| cpu.idle_ns),
         context_switches: stats.context_switches,
+        waiting_ns: sum(|cpu| cpu.waiting_ns),
     };
     write_cpu(text, "cpu ", &total)?;
     for (index, cpu) in stats.cpus.iter().enumerate() {

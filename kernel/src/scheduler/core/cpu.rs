@@ -26,13 +26,13 @@ use hal::cpu::CpuId;
 use hal::sync::{ArcSlot, Once, SpinLockIrq};
 use hal::task::Work;
 
-use super::entity::Entity;
 use super::run_queue::{RunQueue, rebase};
 use super::scheduler::{SCHEDULER, current};
 use super::watchdog::Watchdog;
 use crate::lock_order;
 use crate::scheduler::accounting::CpuTimes;
 use crate::scheduler::thread::thread::Thread;
+use crate::scheduler::trace;
 use crate::time::clock_event;
 
 /// What a CPU has for itself.
@@ -94,6 +94,7 @@ impl Cpu {
     }
 
     #[cold]
+    #[inline(never)]
     fn publish_waiting(&self, rank: u8) {
         self.waiting_rank.store(rank, Relaxed);
         let here = CPUS.iter().position(|cpu| core::ptr::eq(cpu, self));
@@ -116,22 +117,24 @@ impl Cpu {
     ) {
         let was_empty = queue.is_empty();
         let preempts = add(queue);
-        self.after_enqueue(index, queue, preempts, was_empty);
+        self.queued.store(queue.len(), Relaxed);
+        if queue.has_real_time() {
+            self.publish_waiting(queue.waiting_rank());
+        }
+        if index != hal::cpu::id().index() {
+            self.tell(index, queue, preempts, was_empty);
+        } else if preempts {
+            // The idle loop looks at the queue before it waits.
+            if !queue.is_idle() {
+                current().task.raise(Work::RESCHEDULE);
+            }
+        } else if was_empty && let Some(at_ns) = queue.next_decision_ns() {
+            clock_event::request(at_ns);
+        }
     }
 
-    /// Does what a newly queued thread requires of this CPU, whose number is `index`. Under the queue's lock.
-    fn after_enqueue(&self, index: usize, queue: &RunQueue<Thread>, preempts: bool, was_empty: bool) {
-        self.publish(queue);
-        if index == hal::cpu::id().index() {
-            if queue.is_idle() {
-                // The idle loop looks at the queue before it waits.
-            } else if preempts {
-                current().task.raise(Work::RESCHEDULE);
-            } else if was_empty && let Some(at_ns) = queue.next_decision_ns() {
-                clock_event::request(at_ns);
-            }
-            return;
-        }
+    /// Tells this CPU, another than the one that runs this, of a newly queued thread. Under the queue's lock.
+    fn tell(&self, index: usize, queue: &RunQueue<Thread>, preempts: bool, was_empty: bool) {
         if queue.is_idle() {
             SCHEDULER.idle.fetch_and(!(1 << index), Relaxed);
         } else if preempts {
@@ -149,10 +152,13 @@ impl Cpu {
     }
 }
 
-pub(super) fn rebase_between(entity: &Entity, from: usize, to: usize) {
+/// Makes the virtual time of a thread that goes from one CPU to another mean the same there.
+pub(super) fn rebase_between(thread: &Thread, from: usize, to: usize) {
     if from != to {
+        trace::migrate(thread, from, to);
+        thread.entity().count_migration();
         let virtual_ns = |cpu| CPUS.on(CpuId::new(cpu)).virtual_now_ns.load(Relaxed);
-        rebase(entity, virtual_ns(from), virtual_ns(to));
+        rebase(thread.entity(), virtual_ns(from), virtual_ns(to));
     }
 }
 

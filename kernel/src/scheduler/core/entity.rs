@@ -31,6 +31,10 @@ pub struct Entity {
     /// Run time, and time spent in run queues.
     run: Account,
     wait: Account,
+    /// Clock at which it last stopped running.
+    last_ran_ns: AtomicU64,
+    /// How often it went from one CPU to another.
+    migrations: AtomicU64,
     /// Run time at which the thread last blocked, and at which its slice began.
     burst_from_ns: AtomicU64,
     slice_from_ns: AtomicU64,
@@ -97,6 +101,8 @@ impl Entity {
             ema_ns: AtomicU64::new(0),
             run: Account::new(),
             wait: Account::new(),
+            last_ran_ns: AtomicU64::new(0),
+            migrations: AtomicU64::new(0),
             burst_from_ns: AtomicU64::new(0),
             slice_from_ns: AtomicU64::new(0),
             affinity: AtomicU64::new(affinity),
@@ -244,6 +250,27 @@ impl Entity {
     #[inline]
     pub fn stop(&self, now_ns: u64) {
         self.run.stop(now_ns);
+        self.last_ran_ns.store(now_ns, Relaxed);
+    }
+
+    /// Clock at which the thread last ran: now, which `clock` tells, if it runs.
+    pub fn last_ran_ns_by(&self, clock: impl Fn() -> u64) -> u64 {
+        if self.run.goes_on() { clock() } else { self.last_ran_ns.load(Relaxed) }
+    }
+
+    /// Notes that the thread goes from one CPU to another.
+    pub(super) fn count_migration(&self) {
+        self.migrations.store(self.migrations().wrapping_add(1), Relaxed);
+    }
+
+    /// How often the thread went from one CPU to another.
+    pub fn migrations(&self) -> u64 {
+        self.migrations.load(Relaxed)
+    }
+
+    /// The share at which the thread competes, relative to [`NICE_0_WEIGHT`](super::policy::NICE_0_WEIGHT).
+    pub fn weight(&self) -> u32 {
+        self.share() as u32
     }
 
     /// Whether the thread waits to run, in a run queue or on its way to another.

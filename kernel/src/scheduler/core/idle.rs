@@ -75,7 +75,7 @@ fn steal(here: usize) -> bool {
             continue;
         }
         let may_move = |thread: &Thread| thread.entity().may_run_on(here) && !thread.task.is_on_cpu();
-        if let Some(thread) = take_from(victim, here, |queue| queue.steal(may_move)) {
+        if let Some(thread) = take_from(victim, here, |queue| queue.steal(hal::time::now_ns(), may_move)) {
             let own = CPUS.on(CpuId::new(here));
             let mut queue = own.queue.lock();
             queue.enqueue_ready(thread, hal::time::now_ns());
@@ -98,7 +98,9 @@ pub(super) fn pull_urgent(urgent: u64) {
             continue;
         }
         let may_move = |thread: &Thread| thread.entity().may_run_on(here) && !thread.task.is_on_cpu();
-        if let Some(thread) = take_from(victim, here, |queue| queue.steal_urgent(rank, may_move)) {
+        if let Some(thread) =
+            take_from(victim, here, |queue| queue.steal_urgent(rank, hal::time::now_ns(), may_move))
+        {
             own.enqueue(here, &mut own.queue.lock(), |queue| {
                 queue.enqueue_ready(thread, hal::time::now_ns())
             });
@@ -119,7 +121,7 @@ fn take_from(
     cpu.publish(&queue);
     if let Some(thread) = &stolen {
         // Under the victim's lock, so that a waker or a change of attributes does not look there in vain.
-        rebase_between(thread.entity(), victim, here);
+        rebase_between(thread, victim, here);
         thread.set_cpu(here);
     }
     stolen

@@ -82,6 +82,8 @@ pub struct RunQueue<N: Schedulable> {
     window_used_ns: u64,
     queued: usize,
     queued_real_time: usize,
+    /// The time that threads waited here, less the clock for each that waits now.
+    waiting_ns: u64,
 }
 
 impl<N: Schedulable> RunQueue<N> {
@@ -99,6 +101,7 @@ impl<N: Schedulable> RunQueue<N> {
             window_used_ns: 0,
             queued: 0,
             queued_real_time: 0,
+            waiting_ns: 0,
         }
     }
 
@@ -117,6 +120,11 @@ impl<N: Schedulable> RunQueue<N> {
     #[inline]
     pub fn len(&self) -> usize {
         self.queued
+    }
+
+    /// The time that threads have waited here up to `now_ns`, all together.
+    pub fn waiting_ns(&self, now_ns: u64) -> u64 {
+        self.waiting_ns.wrapping_add(now_ns.wrapping_mul(self.queued as u64))
     }
 
     /// Whether no thread waits for the CPU.
@@ -165,7 +173,7 @@ impl<N: Schedulable> RunQueue<N> {
         }
         entity.start_waiting(now_ns);
         let preempts = self.preempts(entity, now_ns);
-        self.insert(node, End::Back);
+        self.insert(node, End::Back, now_ns);
         preempts
     }
 
@@ -184,7 +192,7 @@ impl<N: Schedulable> RunQueue<N> {
             entity.start_waiting(now_ns);
         }
         let preempts = self.preempts(entity, now_ns);
-        self.insert(node, End::Back);
+        self.insert(node, End::Back, now_ns);
         preempts
     }
 
@@ -207,7 +215,7 @@ impl<N: Schedulable> RunQueue<N> {
             }
         }
         let end = if why == Requeue::Preempted && !slice_is_over { End::Front } else { End::Back };
-        self.insert(node, end);
+        self.insert(node, end, now_ns);
     }
 
     /// Puts back the thread that ran, has been charged and lets others go first, and takes the one to run: [`requeue`]
@@ -231,7 +239,8 @@ impl<N: Schedulable> RunQueue<N> {
             entity.set_place(ALONE);
             let next = core::mem::replace(other, node);
             next.entity().set_place(NOT_QUEUED);
-            self.set_running(next.entity(), now_ns);
+            next.entity().stop_waiting(now_ns);
+            self.run(next.entity(), now_ns);
             return Some(next);
         }
         self.requeue(node, why);
@@ -302,6 +311,7 @@ impl<N: Schedulable> RunQueue<N> {
     #[inline]
     fn set_running(&mut self, entity: &Entity, now_ns: u64) {
         entity.stop_waiting(now_ns);
+        self.waiting_ns = self.waiting_ns.wrapping_add(now_ns);
         self.run(entity, now_ns);
     }
 
@@ -341,6 +351,7 @@ impl<N: Schedulable> RunQueue<N> {
     }
 
     /// [`Self::preempts`], where it is not two ordinary threads that meet.
+    #[inline(never)]
     fn preempts_by_class(&self, entity: &Entity, now_ns: u64) -> bool {
         if self.is_idle() {
             return true;
@@ -371,6 +382,7 @@ impl<N: Schedulable> RunQueue<N> {
     }
 
     /// [`Self::next_decision_ns`], where real-time threads wait or run.
+    #[inline(never)]
     fn next_real_time_decision_ns(&self, slice_end: Option<u64>) -> Option<u64> {
         let window_end = self.window_start_ns + REAL_TIME_WINDOW_NS;
         let rank = self.running.class.rank();
@@ -389,8 +401,8 @@ impl<N: Schedulable> RunQueue<N> {
         }
     }
 
-    /// Removes a waiting thread; answers whether it was in this queue.
-    pub fn remove(&mut self, node: &Arc<N>) -> bool {
+    /// Removes a waiting thread; answers whether it was in this queue. It goes on waiting, elsewhere.
+    pub fn remove(&mut self, node: &Arc<N>, now_ns: u64) -> bool {
         let place = node.entity().place();
         if place == NOT_QUEUED {
             return false;
@@ -414,6 +426,7 @@ impl<N: Schedulable> RunQueue<N> {
         };
         if was_in {
             self.note_removed(node);
+            self.waiting_ns = self.waiting_ns.wrapping_add(now_ns);
             self.groups.leave(node.entity());
         }
         was_in
@@ -421,19 +434,24 @@ impl<N: Schedulable> RunQueue<N> {
 
     /// Takes a thread for another CPU: real-time ones first, then the one that would wait longest here.
     /// `may_move` says which are allowed to.
-    pub fn steal(&mut self, mut may_move: impl FnMut(&N) -> bool) -> Option<Arc<N>> {
+    pub fn steal(&mut self, now_ns: u64, mut may_move: impl FnMut(&N) -> bool) -> Option<Arc<N>> {
         let alone = self.alone.clone().filter(|alone| may_move(alone));
         let node = alone.or_else(|| self.find_real_time(&mut may_move)).or_else(|| {
             // The coldest ring first: what computes gains most from a CPU of its own and has the least in its caches.
             self.rings.iter().rev().find_map(|ring| ring.find_newest(&mut may_move))
         })?;
-        self.remove(&node).then_some(node)
+        self.remove(&node, now_ns).then_some(node)
     }
 
     /// Takes the first real-time thread above `rank` that `may_move`, for another CPU.
-    pub fn steal_urgent(&mut self, rank: u8, mut may_move: impl FnMut(&N) -> bool) -> Option<Arc<N>> {
+    pub fn steal_urgent(
+        &mut self,
+        rank: u8,
+        now_ns: u64,
+        mut may_move: impl FnMut(&N) -> bool,
+    ) -> Option<Arc<N>> {
         let node = self.find_real_time(&mut |node: &N| node.entity().rank() > rank && may_move(node))?;
-        self.remove(&node).then_some(node)
+        self.remove(&node, now_ns).then_some(node)
     }
 
     fn find_real_time(&self, may_move: &mut impl FnMut(&N) -> bool) -> Option<Arc<N>> {
@@ -456,8 +474,9 @@ impl<N: Schedulable> RunQueue<N> {
     }
 
     #[inline]
-    fn insert(&mut self, node: Arc<N>, end: End) {
+    fn insert(&mut self, node: Arc<N>, end: End, now_ns: u64) {
         let entity = node.entity();
+        self.waiting_ns = self.waiting_ns.wrapping_sub(now_ns);
         self.groups.join(entity);
         self.queued += 1;
         if self.queued == 1 && entity.rank() == 0 {
@@ -469,6 +488,7 @@ impl<N: Schedulable> RunQueue<N> {
     }
 
     /// Puts a thread where it waits with others.
+    #[inline(never)]
     fn insert_among(&mut self, node: Arc<N>, end: End) {
         if let Some(alone) = self.alone.take() {
             self.insert_by_rank(alone, End::Back);

@@ -19,6 +19,7 @@ use crate::scheduler::accounting::{CpuState, Load, Stats};
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::{Thread, ThreadId};
 use crate::scheduler::thread::{allocate_id, find, insert};
+use crate::scheduler::trace;
 
 /// The scheduler: what all CPUs share of it.
 pub struct Scheduler {
@@ -104,6 +105,7 @@ impl Scheduler {
         thread.set_cpu(target);
         thread.set_state(State::RUNNABLE);
         thread.set_active(true);
+        trace::wake(&thread, target);
         let cpu = CPUS.on(CpuId::new(target));
         cpu.enqueue(target, &mut cpu.queue.lock(), |queue| queue.enqueue_new(thread, hal::time::now_ns()));
     }
@@ -147,7 +149,11 @@ impl Scheduler {
         for cpu in CPUS.iter() {
             stats.ready += cpu.queued.load(Relaxed);
             stats.running += usize::from(cpu.is_busy.load(Relaxed));
-            stats.cpus.push(cpu.times.snapshot(hal::time::now_ns, || !cpu.is_busy.load(Relaxed)));
+            let mut usage = cpu.times.snapshot(hal::time::now_ns, || !cpu.is_busy.load(Relaxed));
+            let queue = cpu.queue.lock();
+            usage.waiting_ns = queue.waiting_ns(hal::time::now_ns());
+            drop(queue);
+            stats.cpus.push(usage);
         }
         stats.context_switches = stats.cpus.iter().map(|cpu| cpu.context_switches).sum();
         stats
@@ -229,7 +235,7 @@ impl Scheduler {
             if thread.cpu() != index {
                 continue;
             }
-            let was_queued = queue.remove(thread);
+            let was_queued = queue.remove(thread, hal::time::now_ns());
             change(thread.entity());
             cpu.publish(&queue);
             if was_queued {
@@ -250,13 +256,27 @@ impl Scheduler {
 
     /// Queues an active thread that is in no queue on CPU `to`; `from` is the CPU it belongs to.
     pub(super) fn move_to(&self, thread: Arc<Thread>, from: usize, to: usize) {
-        rebase_between(thread.entity(), from, to);
+        rebase_between(&thread, from, to);
         thread.set_cpu(to);
         let cpu = CPUS.on(CpuId::new(to));
         cpu.enqueue(to, &mut cpu.queue.lock(), |queue| queue.enqueue_ready(thread, hal::time::now_ns()));
     }
 
+    /// The CPU on which a thread becomes ready.
+    #[inline]
     pub(super) fn place(&self, thread: &Thread, previous: usize, waker: usize) -> usize {
+        let entity = thread.entity();
+        let is_usual = self.idle.load(Relaxed) == 0 && entity.rank() == 0;
+        // Where no CPU is idle, an ordinary thread stays where it was.
+        if is_usual && entity.may_run_on(previous) {
+            previous
+        } else {
+            self.place_anew(thread, previous, waker)
+        }
+    }
+
+    #[inline(never)]
+    fn place_anew(&self, thread: &Thread, previous: usize, waker: usize) -> usize {
         let wakeup = Wakeup {
             affinity: thread.entity().affinity(),
             online: self.online.load(Relaxed),

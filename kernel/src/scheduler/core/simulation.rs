@@ -217,7 +217,9 @@ impl World {
     fn steal(&mut self, thief: usize) -> Option<Arc<Thread>> {
         for offset in 1..self.cpus.len() {
             let victim = (thief + offset) % self.cpus.len();
-            let Some(thread) = self.cpus[victim].queue.steal(|thread| thread.entity.may_run_on(thief)) else {
+            let Some(thread) =
+                self.cpus[victim].queue.steal(self.now, |thread| thread.entity.may_run_on(thief))
+            else {
                 continue;
             };
             let (from, to) =
@@ -526,7 +528,7 @@ fn attribute_changes_and_removal_find_the_thread_in_any_place() {
     let mut now = 0;
     for _ in 0..20_000 {
         let thread = &threads[random.below(200) as usize];
-        if queue.remove(thread) {
+        if queue.remove(thread, now) {
             let level = random.below(39) as i8 - 20;
             thread.entity.set_attributes(nice(level));
             queue.enqueue_ready(thread.clone(), 0);

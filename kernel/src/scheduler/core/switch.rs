@@ -13,6 +13,7 @@ use super::tick::TICK_NS;
 use crate::scheduler::thread::remove;
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::Thread;
+use crate::scheduler::trace;
 use crate::time::clock_event;
 
 /// Gives up the CPU. A thread that has stored a sleeping state sleeps until it is woken; one that has not goes on when
@@ -76,7 +77,9 @@ fn choose_next(me: &Current<Thread>, why: Requeue) -> Option<Arc<Thread>> {
         cpu.times.begin_idle(now_ns);
         cpu.is_busy.store(false, Relaxed);
         cpu.times.count_switch();
-        return cpu.idle.get().cloned();
+        let idle = cpu.idle.get().cloned()?;
+        trace::switch(me, &idle);
+        return Some(idle);
     };
     if let Some(at_ns) = queue.next_decision_ns() {
         clock_event::request(at_ns);
@@ -85,6 +88,7 @@ fn choose_next(me: &Current<Thread>, why: Requeue) -> Option<Arc<Thread>> {
     if core::ptr::eq(Arc::as_ptr(&next), &raw const **me) {
         return None;
     }
+    trace::switch(me, &next);
     cpu.times.count_switch();
     Some(next)
 }

@@ -11,6 +11,7 @@ use super::scheduler::{SCHEDULER, current};
 use crate::scheduler::service;
 use crate::scheduler::thread::state::State;
 use crate::scheduler::thread::thread::Thread;
+use crate::scheduler::trace;
 
 /// Wakes a thread if its state is in `set`; answers whether it was. Callable in every context.
 ///
@@ -20,8 +21,8 @@ pub fn wake(thread: Arc<Thread>, set: State) -> bool {
         return let_go(thread);
     }
     loop {
-        let index = thread.cpu();
-        let cpu = CPUS.on(CpuId::new(index));
+        let (index, here) = (thread.cpu(), hal::cpu::id().index());
+        let cpu = if index == here { CPUS.get() } else { CPUS.on(CpuId::new(index)) };
         let mut queue = cpu.queue.lock();
         if thread.cpu() != index {
             continue;
@@ -38,23 +39,26 @@ pub fn wake(thread: Arc<Thread>, set: State) -> bool {
             return true;
         }
         thread.set_active(true);
-        let target = if thread.task.is_on_cpu() {
-            index
-        } else {
-            SCHEDULER.place(&thread, index, hal::cpu::id().index())
-        };
+        let target = if thread.task.is_on_cpu() { index } else { SCHEDULER.place(&thread, index, here) };
+        trace::wake(&thread, target);
         let now_ns = hal::time::now_ns();
         if target == index {
             cpu.enqueue(index, &mut queue, |queue| queue.enqueue_woken(thread, now_ns));
             return true;
         }
         drop(queue);
-        rebase_between(thread.entity(), index, target);
-        thread.set_cpu(target);
-        let cpu = CPUS.on(CpuId::new(target));
-        cpu.enqueue(target, &mut cpu.queue.lock(), |queue| queue.enqueue_woken(thread, now_ns));
+        enqueue_elsewhere(thread, index, target, now_ns);
         return true;
     }
+}
+
+/// Queues a thread that was woken on another CPU than the one it belongs to.
+#[inline(never)]
+fn enqueue_elsewhere(thread: Arc<Thread>, from: usize, to: usize, now_ns: u64) {
+    rebase_between(&thread, from, to);
+    thread.set_cpu(to);
+    let cpu = CPUS.on(CpuId::new(to));
+    cpu.enqueue(to, &mut cpu.queue.lock(), |queue| queue.enqueue_woken(thread, now_ns));
 }
 
 /// Drops a handle that a wake-up did not use; nothing may be freed in interrupt context. Answers `false`.

@@ -12,14 +12,12 @@ use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, fence};
 
-use hal::sync::SpinLock;
 use hal::task::{HasTask, Leave, Task, UserRegs, Work};
 use linux_abi::errno::Errno;
 
 use super::futex_waiting::{FutexWaiting, LockOwning};
 use super::state::State;
 use crate::list::{Linked, Links};
-use crate::lock_order;
 use crate::process::UserThread;
 use crate::scheduler::core::entity::Entity;
 use crate::scheduler::core::policy::Attributes;
@@ -67,6 +65,19 @@ impl ThreadName {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+
+    /// The name in two words, filled up with NULs.
+    pub(crate) fn to_words(self) -> [u64; 2] {
+        let mut bytes = [0; 16];
+        bytes[..15].copy_from_slice(&self.bytes);
+        let all = u128::from_le_bytes(bytes);
+        [all as u64, (all >> 64) as u64]
+    }
+
+    /// The name of two words.
+    pub(crate) fn from_words([low, high]: [u64; 2]) -> Self {
+        Self::new(&(u128::from(low) | u128::from(high) << 64).to_le_bytes())
+    }
 }
 
 impl fmt::Debug for ThreadName {
@@ -109,7 +120,8 @@ pub struct Thread {
     /// Its user half; `None` for a thread of the kernel's own.
     pub user: Option<UserThread>,
     id: AtomicI32,
-    name: SpinLock<ThreadName>,
+    /// [`ThreadName::to_words`]; who looks while it changes sees a mixture.
+    name: [AtomicU64; 2],
     entity: Entity,
     state: AtomicU32,
     /// Whether the thread runs or is in a run queue, or is on its way there. Under the lock of its CPU's run queue.
@@ -186,7 +198,7 @@ impl Thread {
             task,
             user,
             id: AtomicI32::new(id.get()),
-            name: SpinLock::new(lock_order::THREAD_NAME, name),
+            name: name.to_words().map(AtomicU64::new),
             entity,
             state: AtomicU32::new(State::UNINTERRUPTIBLE.bits()),
             is_active: AtomicBool::new(false),
@@ -273,12 +285,14 @@ impl Thread {
 
     /// Its name.
     pub fn name(&self) -> ThreadName {
-        *self.name.lock()
+        ThreadName::from_words([0, 1].map(|index: usize| self.name[index].load(Relaxed)))
     }
 
     /// Changes its name.
     pub fn set_name(&self, name: &[u8]) {
-        *self.name.lock() = ThreadName::new(name);
+        for (place, word) in self.name.iter().zip(ThreadName::new(name).to_words()) {
+            place.store(word, Relaxed);
+        }
     }
 
     /// Its scheduling state.
@@ -457,5 +471,8 @@ mod tests {
         assert_eq!(ThreadName::new(b"a-name-that-is-too-long").as_bytes(), b"a-name-that-is-");
         assert_eq!(ThreadName::new(b"sh\0garbage").as_bytes(), b"sh");
         assert_eq!(ThreadName::new(b"").as_bytes(), b"");
+        for name in [&b"a-name-that-is-"[..], b"sh", b""] {
+            assert_eq!(ThreadName::from_words(ThreadName::new(name).to_words()).as_bytes(), name);
+        }
     }
 }
