@@ -27,6 +27,7 @@ mod terminal;
 mod test;
 mod tidy;
 mod toolchain;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -69,6 +70,8 @@ enum Command {
     Bench(bench::Args),
     /// Show where the kernel's instructions go: by function, and as a flame graph.
     Profile(profile::Args),
+    /// Run a program and draw what the scheduler did as a timeline for Perfetto.
+    Trace(trace::Args),
     /// Write `docs/syscalls.md`: which system calls work.
     Syscalls,
     /// Check the rules of the source tree that no compiler checks.
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::main(&args),
         Command::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
         Command::Profile(args) => profile::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Trace(args) => trace::main(&args),
         Command::Ci(args) => ci::main(&args),
         Command::Syscalls => syscalls::main().map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::main().map(|()| ExitCode::SUCCESS),

@@ -38,6 +38,7 @@ pub(crate) const ROWS: &[&str] = &[
     "switch/yield to another thread",
     "thread/spawn",
     "run queue/pick of 1",
+    "run queue/pick of 10",
     "run queue/pick of 100",
     "run queue/pick of 10000",
     "run queue/moving average",

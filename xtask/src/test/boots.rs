@@ -127,6 +127,15 @@ fn list() -> Vec<Boot> {
              for i in $(seq 40); do mkdir /tmp/$i; (echo $i >/tmp/$i/f); done; rm -r /tmp/*; head -n 1 /proc/exo/heap_debug",
             Expect::Output("3000\noverflows 0 uses_after_free 0 double_frees 0\n".to_owned(), 0),
         ),
+        (
+            "the scheduler is traced from boot on",
+            Pack::Plain,
+            "exo.trace=1000 maxcpus=4",
+            "echo 1 | cat; echo 0 >/proc/exo/trace; \
+             awk '{ n[$3]++ } END { print (n[\"switch\"] > 20), (n[\"wake\"] > 10) }' \
+             /proc/exo/trace; grep '^on' /proc/exo/trace; echo x >/proc/exo/trace",
+            Expect::Output("1\n1 1\non 0\nsh: write error: Invalid argument\n".to_owned(), 1),
+        ),
         ("no initramfs", Pack::Missing, "", "", Expect::Console(&["panic"])),
         ("archive cut short", Pack::Cut, "", "", Expect::Console(&["initramfs", "panic"])),
         ("compressed archive cut short", Pack::CutGzip, "", "", Expect::Console(&["initramfs", "panic"])),
