@@ -21,6 +21,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SIZE, PhysAddr};
 use crate::arch;
 use crate::error::Error;
+use crate::heap::SlotSize;
 use crate::upcall::bound;
 
 pub(crate) use self::table::FrameTable;
@@ -33,7 +34,7 @@ const COUNT_MASK: u32 = (1 << 26) - 1;
 const SATURATED: u32 = 1 << 25;
 /// Where a saturated count is put back to: 2^24 concurrent operations away from either end.
 const PINNED: u32 = SATURATED + (1 << 24);
-/// What the count is in a block that was cut into heap slots, to which the binary logarithm of their size is added.
+/// What the count is in a block that was cut into heap slots, to which the number of their size is added.
 const CUT: u32 = 1 << 24;
 
 fn state(number: FrameNumber) -> Option<&'static AtomicU32> {
@@ -72,10 +73,18 @@ pub(crate) fn handles_of_owned(number: FrameNumber) -> u32 {
     state(number).map_or(0, |state| state.load(Ordering::Relaxed)) & COUNT_MASK
 }
 
-/// Returns the binary logarithm of the size of the slots that an owned block was cut into.
-pub(crate) fn cut_of(first: FrameNumber) -> Option<u32> {
+/// Returns the size of the slots that an owned block was cut into.
+pub(crate) fn cut_of(first: FrameNumber) -> Option<SlotSize> {
     let count = state(first)?.load(Ordering::Relaxed) & COUNT_MASK;
-    count.checked_sub(CUT).filter(|&bits| bits < usize::BITS)
+    SlotSize::of_index(count.checked_sub(CUT)? as usize)
+}
+
+/// Makes frames, all of them the caller's, one block with one handle.
+fn set_block(first: FrameNumber, order: u8) {
+    // Relaxed: nobody else looks at owned frames.
+    state(first)
+        .into_iter()
+        .for_each(|state| state.store(u32::from(order) << ORDER_SHIFT | 1, Ordering::Relaxed));
 }
 
 /// A counted handle of a block of 2^order frames, naturally aligned.
@@ -250,16 +259,45 @@ impl Frame {
         new & COUNT_MASK
     }
 
-    /// Notes in all frames of the block that it is cut into slots of 2^`bits` bytes, by one who knows that no other handle
+    /// Notes in all frames of the block that it is cut into slots of this size, by one who knows that no other handle
     /// exists.
-    pub(crate) fn set_cut(&self, bits: u32) {
+    pub(crate) fn set_cut(&self, size: SlotSize) {
         let order = u32::from(self.order());
         for number in self.number.get() + 1..self.number.get() + (1 << order) {
             let state = state(FrameNumber::new(number));
             // Relaxed: who looks there has a slot, which was handed over.
             state.into_iter().for_each(|state| state.store(order << ORDER_SHIFT, Ordering::Relaxed));
         }
-        self.set_count(CUT + bits);
+        self.set_count(CUT + size.index() as u32);
+    }
+
+    /// Makes two blocks of a block of which this is the only handle, and returns the upper one. `None` for a single frame
+    /// and for a shared block.
+    pub(crate) fn halve(&self) -> Option<Frame> {
+        let order = self.order().checked_sub(1).filter(|_| self.is_unique())?;
+        let upper = FrameNumber::new(self.number.get() + (1 << order));
+        set_block(self.number(), order);
+        set_block(upper, order);
+        // SAFETY: the block's frames were this handle's; the upper half has one handle now, this one.
+        Some(unsafe { Frame::from_raw(upper) })
+    }
+
+    /// Makes one block of two buddies of which these are the only handles.
+    ///
+    /// # Errors
+    /// Returns the other block if it is not the upper buddy of this one, or one of them is shared.
+    pub(crate) fn join(&self, upper: Frame) -> Result<(), Frame> {
+        let order = self.order();
+        let is_buddy = order < MAX_ORDER
+            && upper.order() == order
+            && self.number().is_aligned_to(order + 1)
+            && upper.number.get() == self.number.get() + (1 << order);
+        if !is_buddy || !self.is_unique() || !upper.is_unique() {
+            return Err(upper);
+        }
+        upper.into_raw();
+        set_block(self.number(), order + 1);
+        Ok(())
     }
 
     /// Makes single frames of a block of which this is the only handle, each with one handle in trust; tells whether it

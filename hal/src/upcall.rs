@@ -13,7 +13,7 @@ use crate::addr::FrameNumber;
 use crate::boot::BootInfo;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::heap::Slot;
+use crate::heap::{LiveBlock, Slot};
 use crate::task::{HasTask, SyscallFrame, UserRegs, Work};
 
 /// The kernel as this crate knows it.
@@ -31,12 +31,14 @@ pub trait Kernel {
     fn alloc_frames(order: u8) -> Option<Frame>;
     /// Takes back a block: its last reference is gone, its state is free again.
     fn free_frames(first: FrameNumber, order: u8);
-    /// Hands out heap memory: a slot of exactly [`slot_size(layout)`](crate::heap::slot_size) bytes.
+    /// Hands out heap memory when this CPU has none [at hand](crate::heap::stock): a slot of exactly [`SlotSize::of(layout)`](crate::heap::SlotSize::of).
     fn heap_alloc(layout: Layout) -> Option<Slot>;
-    /// Takes back heap memory.
+    /// Takes back heap memory for which this CPU has no room.
     fn heap_free(slot: Slot);
     /// Tells whether an allocation may grow or shrink without a word within the size that was asked for.
     fn heap_may_resize() -> bool;
+    /// Makes a block that serves the layout `old` fit the layout `new`, which takes a block of another size, or leaves it.
+    fn heap_resize(block: &mut LiveBlock, old: Layout, new: Layout);
 
     /// Handles a system call; the result goes to rax. Interrupts on. The hot path.
     fn syscall(frame: &mut SyscallFrame) -> isize;
@@ -136,18 +138,24 @@ macro_rules! entry {
                 <$kernel as Kernel>::free_frames(first, order)
             }
             #[unsafe(no_mangle)]
-            #[inline(always)]
             extern "Rust" fn __exo_heap_alloc(layout: ::core::alloc::Layout) -> Option<$crate::heap::Slot> {
                 <$kernel as Kernel>::heap_alloc(layout)
             }
             #[unsafe(no_mangle)]
-            #[inline(always)]
             extern "Rust" fn __exo_heap_free(slot: $crate::heap::Slot) {
                 <$kernel as Kernel>::heap_free(slot)
             }
             #[unsafe(no_mangle)]
             extern "Rust" fn __exo_heap_may_resize() -> bool {
                 <$kernel as Kernel>::heap_may_resize()
+            }
+            #[unsafe(no_mangle)]
+            extern "Rust" fn __exo_heap_resize(
+                block: &mut $crate::heap::LiveBlock,
+                old: ::core::alloc::Layout,
+                new: ::core::alloc::Layout,
+            ) {
+                <$kernel as Kernel>::heap_resize(block, old, new)
             }
             #[unsafe(no_mangle)]
             extern "Rust" fn __exo_syscall(frame: &mut $crate::task::SyscallFrame) -> isize {
@@ -228,6 +236,8 @@ pub(crate) mod bound {
         pub(crate) safe fn heap_free(slot: Slot);
         #[link_name = "__exo_heap_may_resize"]
         pub(crate) safe fn heap_may_resize() -> bool;
+        #[link_name = "__exo_heap_resize"]
+        pub(crate) safe fn heap_resize(block: &mut LiveBlock, old: Layout, new: Layout);
         #[link_name = "__exo_syscall"]
         pub(crate) safe fn syscall(frame: &mut SyscallFrame) -> isize;
         #[link_name = "__exo_exit_to_user"]

@@ -10,7 +10,7 @@ use hal::Error;
 use hal::addr::FrameNumber;
 use hal::boot::BootInfo;
 use hal::frame::Frame;
-use hal::heap::Slot;
+use hal::heap::{LiveBlock, Slot};
 use hal::task::{SyscallFrame, UserRegs, Work};
 use hal::upcall::{Kernel, PageFault, UserException};
 
@@ -46,18 +46,20 @@ impl Kernel for Exo {
         buddy_allocator::free_block(first, order);
     }
 
-    #[inline(always)]
     fn heap_alloc(layout: Layout) -> Option<Slot> {
-        hybrid_allocator::alloc(layout)
+        hybrid_allocator::alloc_slowly(layout)
     }
 
-    #[inline(always)]
     fn heap_free(slot: Slot) {
-        hybrid_allocator::free(slot);
+        hybrid_allocator::free_slowly(slot);
     }
 
     fn heap_may_resize() -> bool {
         !heap::debug::is_enabled()
+    }
+
+    fn heap_resize(block: &mut LiveBlock, old: Layout, new: Layout) {
+        hybrid_allocator::resize(block, old, new);
     }
 
     fn syscall(frame: &mut SyscallFrame) -> isize {

@@ -15,6 +15,7 @@
 //!   type MachineTag: Copy                 () in spirit; fn machine_tag(), fn assert_current(tag): no-ops on the PC
 //!   fn phys_ptr(PhysAddr) -> *mut u8      in the direct map; valid for RAM
 //!   fn frame_of_ptr(*mut u8) -> FrameNumber               inverse, for direct-map pointers to RAM
+//!   fn assert_ram(*const u8)              no-op on the PC; elsewhere a wild pointer is caught here
 //!   fn may_claim() -> bool                true on the PC (inline); tests limit claims
 //!   fn frame_table() -> &'static FrameTable
 //!   unsafe fn copy(dst: *mut u8, src: *const u8, len)     any overlap, tolerates concurrent access (rep movs in asm)
@@ -60,6 +61,8 @@
 //!   fn send_reschedule(CpuId); fn wait_for_interrupt(); fn relax()
 //!   fn relax_irq_off()                    in a spin loop with interrupts off: serves shoot-down requests
 //!   fn random_seed() -> [u8; 32]; fn power_off() -> !; fn reboot() -> !; fn halt() -> !
+//!   fn stock() -> &'static Stock          the running code's; an empty one in handlers that interrupt anywhere
+//!   fn stock_of(CpuId) -> &'static Stock
 //!   fn local_offset() -> usize; fn local_offset_of(CpuId) -> usize     PC only: a CPU's copy of section .percpu minus
 //!                                         the section; the template itself is never used, not even by the boot CPU
 //! time

@@ -84,7 +84,7 @@ mod host {
 
     /// A static with one instance per simulated machine; made by [`machine_static!`](crate::machine_static).
     pub struct PerMachine<T> {
-        key: StaticKey,
+        key: StaticKey<T>,
         make: fn() -> T,
     }
 
@@ -95,6 +95,7 @@ mod host {
         }
 
         /// Returns the instance of the machine that this thread belongs to.
+        #[inline(always)]
         pub fn get(&'static self) -> &'static T {
             machine().static_value(&self.key, self.make)
         }
@@ -102,6 +103,7 @@ mod host {
 
     impl<T: Send + Sync + 'static> Deref for PerMachine<T> {
         type Target = T;
+        #[inline(always)]
         fn deref(&self) -> &T {
             machine().static_value(&self.key, self.make)
         }
@@ -109,7 +111,7 @@ mod host {
 
     /// A static with one instance per CPU; made by [`per_cpu!`](crate::per_cpu).
     pub struct PerCpu<T> {
-        key: StaticKey,
+        key: StaticKey<Box<[T]>>,
         make: fn() -> T,
     }
 
@@ -119,12 +121,14 @@ mod host {
             Self { key: StaticKey::new(), make }
         }
 
+        #[inline(always)]
         fn all(&self) -> &'static [T] {
             let make = self.make;
             machine().static_value::<Box<[T]>>(&self.key, || crate::cpu::all().map(|_| make()).collect())
         }
 
         /// Returns this CPU's instance.
+        #[inline(always)]
         pub fn get(&'static self) -> &'static T {
             &self.all()[crate::cpu::id().index()]
         }

@@ -10,7 +10,7 @@ use hal::addr::FrameNumber;
 use hal::boot::{self, BootInfo};
 use hal::error::Error;
 use hal::frame::Frame;
-use hal::heap::Slot;
+use hal::heap::{LiveBlock, Slot};
 use hal::paging::{PageFlags, PageTable};
 use hal::task::{self, HasTask, SyscallFrame, Task, UserRegs, Work};
 use hal::upcall::{Kernel, PageFault, UserException};
@@ -157,6 +157,8 @@ impl Kernel for TestKernel {
     fn heap_may_resize() -> bool {
         true
     }
+
+    fn heap_resize(_: &mut LiveBlock, _: Layout, _: Layout) {}
 
     fn syscall(frame: &mut SyscallFrame) -> isize {
         match frame.number() {

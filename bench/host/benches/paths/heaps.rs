@@ -1,19 +1,24 @@
 //! Heaps on the kernel's mix of sizes.
 
 use std::alloc::Layout;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::hint::black_box;
 
+use hal::cpu::CpuId;
 use hal::heap::Slot;
+use hal::sim::Machine;
 use kernel::memory::heap::hybrid_allocator;
 
 use crate::random::Random;
-use crate::rivals;
 use crate::time::Settings;
+use crate::{rivals, threads};
 
 /// A heap.
-pub(crate) trait Heap {
+pub(crate) trait Heap: Sync {
     /// Memory that was taken.
-    type Block;
+    type Block: Send;
+
+    /// Makes the calling thread one of those that use the heap, with a number of its own.
+    fn enter(&self, _thread: usize) {}
 
     /// Takes memory.
     fn take(&self, layout: Layout) -> Option<Self::Block>;
@@ -22,11 +27,15 @@ pub(crate) trait Heap {
     fn give(&self, block: Self::Block);
 }
 
-/// The kernel's heap, with all its tiers.
-struct KernelHeap;
+/// The kernel's heap, with all its tiers. Each thread acts for a CPU.
+struct KernelHeap(Machine);
 
 impl Heap for KernelHeap {
     type Block = Slot;
+
+    fn enter(&self, thread: usize) {
+        self.0.act_as(CpuId::new(thread));
+    }
 
     #[inline]
     fn take(&self, layout: Layout) -> Option<Slot> {
@@ -39,26 +48,20 @@ impl Heap for KernelHeap {
     }
 }
 
-/// What this machine takes to find what belongs to a CPU: one instruction on the PC, and part of each step of the kernel's
-/// heap.
-struct Lookup;
+/// No heap: what it takes to choose a place and look into it.
+struct Nothing;
 
-hal::per_cpu! {
-    static COUNTER: AtomicUsize = AtomicUsize::new(0);
-}
-
-impl Heap for Lookup {
+impl Heap for Nothing {
     type Block = usize;
 
     #[inline]
     fn take(&self, layout: Layout) -> Option<usize> {
-        COUNTER.get().store(layout.size(), Relaxed);
         Some(layout.size())
     }
 
     #[inline]
     fn give(&self, block: usize) {
-        COUNTER.get().store(block, Relaxed);
+        black_box(block);
     }
 }
 
@@ -81,11 +84,14 @@ const PLACES: usize = 2048;
 const STEPS: usize = 100_000;
 const PAIRS: usize = 100_000;
 
-/// Prints the table of heaps.
-pub(crate) fn run(settings: Settings) {
-    println!("| heap | the kernel's mix, ns | 64 B, take and give, ns |\n| --- | ---: | ---: |");
-    row(settings, "Exo-OS, on the simulated machine", &KernelHeap);
-    row(settings, "of that, to find a CPU's data", &Lookup);
+/// Prints the table of heaps. The machine has a CPU for each thread.
+pub(crate) fn run(settings: Settings, machine: Machine) {
+    println!(
+        "| heap | the kernel's mix, ns | cycles | 64 B, take and give, ns | cycles | mix on two threads, ns | \
+         freed by another thread, ns |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    );
+    row(settings, "Exo-OS, on the simulated machine", &KernelHeap(machine));
+    row(settings, "none: what measuring takes", &Nothing);
     row(settings, "talc, spin lock", &rivals::talc());
     row(settings, "buddy_system_allocator, spin lock", &rivals::buddy_system());
     row(settings, "linked_list_allocator, spin lock", &rivals::linked_list());
@@ -100,31 +106,61 @@ pub(crate) fn run(settings: Settings) {
 
 fn row<H: Heap>(settings: Settings, name: &str, heap: &H) {
     let steps = steps();
-    let mut places: Vec<Option<H::Block>> = (0..PLACES).map(|_| None).collect();
-    // A step takes or gives: the figure is for one of these.
-    let mix = settings.median(|| {
-        for &(place, layout) in &steps {
-            match places[place].take() {
-                Some(block) => heap.give(block),
-                None => places[place] = heap.take(layout),
-            }
-        }
-        steps.len()
-    });
-    places.into_iter().flatten().for_each(|block| heap.give(block));
+    let mut places = Places::new(heap);
+    let mix = settings.best(|| places.walk(&steps));
+    drop(places);
     let layout = layout(64);
-    let pair = settings.median(|| {
+    let pair = settings.best(|| {
         for _ in 0..PAIRS {
-            let block = std::hint::black_box(heap.take(layout));
+            let block = black_box(heap.take(layout));
             heap.give(block.expect("memory for one block"));
         }
         PAIRS
     });
-    println!("| {name} | {mix:.1} | {pair:.1} |");
+    let scaled = threads::mix(settings, heap, &steps);
+    let passed = threads::pass_on(settings, heap, &steps);
+    let clock = settings.cycles_per_ns();
+    println!(
+        "| {name} | {mix:.1} | {:.0} | {pair:.1} | {:.0} | {scaled:.1} | {passed:.1} |",
+        mix * clock,
+        pair * clock
+    );
 }
 
-/// Makes the steps: a place, and what to take if it is empty.
-fn steps() -> Vec<(usize, Layout)> {
+/// Places that are empty or have a block.
+pub(crate) struct Places<'a, H: Heap> {
+    heap: &'a H,
+    places: Vec<Option<H::Block>>,
+}
+
+impl<'a, H: Heap> Places<'a, H> {
+    pub(crate) fn new(heap: &'a H) -> Self {
+        Self { heap, places: (0..PLACES).map(|_| None).collect() }
+    }
+
+    /// At each place named, takes a block or gives the one back that is there; returns the number of steps.
+    pub(crate) fn walk(&mut self, steps: &[Step]) -> usize {
+        for &(place, layout) in steps {
+            match self.places[place].take() {
+                Some(block) => self.heap.give(block),
+                None => self.places[place] = self.heap.take(layout),
+            }
+        }
+        steps.len()
+    }
+}
+
+impl<H: Heap> Drop for Places<'_, H> {
+    fn drop(&mut self) {
+        self.places.drain(..).flatten().for_each(|block| self.heap.give(block));
+    }
+}
+
+/// A place, and what to take if it is empty.
+pub(crate) type Step = (usize, Layout);
+
+/// Makes the steps.
+fn steps() -> Vec<Step> {
     let mut random = Random::new();
     let mut size = || {
         let mut left = random.below(1000);

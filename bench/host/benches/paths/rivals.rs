@@ -23,7 +23,7 @@ pub(crate) struct Block {
     layout: Layout,
 }
 
-impl<A: GlobalAlloc> Heap for Rival<A> {
+impl<A: GlobalAlloc + Sync> Heap for Rival<A> {
     type Block = Block;
 
     #[inline]
@@ -40,6 +40,9 @@ impl<A: GlobalAlloc> Heap for Rival<A> {
         unsafe { self.0.dealloc(block.start.as_ptr(), block.layout) };
     }
 }
+
+// SAFETY: a block is memory with one owner, and its heap may be called from any thread.
+unsafe impl Send for Block {}
 
 /// The host's own.
 pub(crate) fn system() -> Rival<System> {

@@ -320,5 +320,5 @@ pub fn forge_slot(slot: &Slot) -> Slot {
     let start = core::ptr::NonNull::new(slot.addr() as *mut u8).unwrap_or(core::ptr::NonNull::dangling());
     // SAFETY: two owners break the rule of `from_ptr`, on purpose. What they share is the simulated machine's memory: atomics
     // that live as long as the machine, so that its books break and not this program's memory.
-    unsafe { Slot::from_ptr(start, slot.bits()) }
+    unsafe { Slot::from_ptr(start, slot.size()) }
 }

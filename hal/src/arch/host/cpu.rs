@@ -8,13 +8,25 @@ use super::irq::{self, Pending};
 use super::machine::{self, NONE, current_cpu, lock, machine, park_for_ever};
 use super::time;
 use crate::cpu::{CpuId, CpuInfo};
+use crate::heap::stock::Stock;
 use crate::upcall::bound;
 
 /// Real time after which a machine that waits for nothing is taken to hang.
 const HANG: Duration = Duration::from_secs(20);
 
+#[inline]
 pub(crate) fn id() -> CpuId {
     current_cpu()
+}
+
+/// Interrupts come between operations only, so their handlers may find the CPU's own.
+#[inline(always)]
+pub(crate) fn stock() -> &'static Stock {
+    &machine::cpu().slots
+}
+
+pub(crate) fn stock_of(cpu: CpuId) -> &'static Stock {
+    &machine().cpus[cpu.index()].slots
 }
 
 pub(crate) fn count() -> usize {

@@ -1,11 +1,11 @@
 //! The state of one simulated machine.
 
-use std::any::Any;
+use core::marker::PhantomData;
 use std::boxed::Box;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::api::{Outcome, TlbEvent};
@@ -14,6 +14,7 @@ use super::program::Programs;
 use crate::addr::{FrameNumber, PAGE_SIZE};
 use crate::cpu::CpuId;
 use crate::frame::{FrameState, FrameTable, Taken};
+use crate::heap::stock::Stock;
 use crate::task::Task;
 
 /// Most statics with an instance per machine that a program can have.
@@ -45,7 +46,8 @@ pub(crate) struct Inner {
     /// What CPUs wait on while idle, and tests for the end.
     pub(super) idle: Mutex<Idle>,
     pub(super) changed: Condvar,
-    statics: Box<[OnceLock<Box<dyn Any + Send + Sync>>]>,
+    /// By the index of a [`StaticKey`]; null before the first use.
+    statics: Box<[AtomicPtr<()>]>,
 }
 
 /// Which CPUs run and wait.
@@ -72,6 +74,8 @@ pub(super) struct Cpu {
     pub(super) tlb: Mutex<HashMap<usize, u64>>,
     pub(super) thread: AtomicPtr<()>,
     pub(super) task: AtomicPtr<Task>,
+    /// Its free heap slots.
+    pub(super) slots: Stock,
 }
 
 impl Cpu {
@@ -87,26 +91,33 @@ impl Cpu {
             tlb: Mutex::new(HashMap::new()),
             thread: AtomicPtr::default(),
             task: AtomicPtr::default(),
+            slots: Stock::new(),
         }
     }
 }
 
-/// Index of a static among the statics of every machine, given at its first use.
-pub(crate) struct StaticKey(AtomicUsize);
+/// Index of a static of type `T` among the statics of every machine, given at its first use. No two have the same.
+pub(crate) struct StaticKey<T> {
+    index: AtomicUsize,
+    of: PhantomData<fn() -> T>,
+}
 
-impl StaticKey {
+impl<T> StaticKey<T> {
     pub(crate) const fn new() -> Self {
-        Self(AtomicUsize::new(0))
+        Self { index: AtomicUsize::new(0), of: PhantomData }
     }
 
+    #[inline(always)]
     fn index(&self) -> usize {
+        let index = self.index.load(Ordering::Relaxed);
+        if index != 0 { index } else { self.give_index() }
+    }
+
+    #[cold]
+    fn give_index(&self) -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let index = self.0.load(Ordering::Relaxed);
-        if index != 0 {
-            return index;
-        }
         let new = NEXT.fetch_add(1, Ordering::Relaxed);
-        match self.0.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+        match self.index.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => new,
             Err(theirs) => theirs,
         }
@@ -137,7 +148,7 @@ impl Inner {
             programs: Mutex::default(),
             idle: Mutex::default(),
             changed: Condvar::new(),
-            statics: (0..MAX_STATICS).map(|_| OnceLock::new()).collect(),
+            statics: (0..MAX_STATICS).map(|_| AtomicPtr::default()).collect(),
         };
         let machine: &'static Inner = Box::leak(Box::new(machine));
         // Reachable from a static, so that leak checkers see the intention.
@@ -152,15 +163,34 @@ impl Inner {
         &self.cpus[current_cpu().index()]
     }
 
-    /// Returns this machine's instance of a static.
+    /// Returns this machine's instance of a static, which `make` makes at the first use.
+    #[inline(always)]
     pub(crate) fn static_value<T: Send + Sync + 'static>(
-        &self,
-        key: &StaticKey,
+        &'static self,
+        key: &StaticKey<T>,
         make: impl FnOnce() -> T,
-    ) -> &T {
-        let slot = &self.statics[key.index()];
-        let value = slot.get_or_init(|| Box::new(make()));
-        value.downcast_ref().unwrap_or_else(|| unreachable!("a static has one type"))
+    ) -> &'static T {
+        let place = &self.statics[key.index()];
+        // Acquire pairs with the release in `make_static`.
+        let value = place.load(Ordering::Acquire).cast::<T>();
+        let value = if value.is_null() { Self::make_static(place, make()) } else { value };
+        // SAFETY: `make_static` put a `T` there, for this key: no other has its index. It is never freed.
+        unsafe { &*value }
+    }
+
+    /// Makes `value` the instance of a static, unless another thread was faster.
+    #[cold]
+    fn make_static<T>(place: &AtomicPtr<()>, value: T) -> *mut T {
+        let new = Box::into_raw(Box::new(value));
+        let old = core::ptr::null_mut();
+        match place.compare_exchange(old, new.cast(), Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => new,
+            Err(theirs) => {
+                // SAFETY: `new` was made here, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                theirs.cast()
+            }
+        }
     }
 
     /// Ends the simulation; the first outcome counts.
@@ -195,30 +225,59 @@ fn zeroed_words(n: usize) -> &'static [AtomicU64] {
     unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), n) }
 }
 
+/// What a thread acts for: what the GS base leads to on a PC.
+#[derive(Clone, Copy)]
+struct Played {
+    machine: &'static Inner,
+    cpu: &'static Cpu,
+    id: CpuId,
+}
+
 std::thread_local! {
-    static MACHINE: Cell<Option<&'static Inner>> = const { Cell::new(None) };
-    static CPU: Cell<CpuId> = const { Cell::new(CpuId::BOOT) };
+    static PLAYED: Cell<Option<Played>> = const { Cell::new(None) };
     /// The thread was made by the machine, not by the test.
     static OWNED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Returns what this thread acts for; makes a small machine if it has none.
+#[inline(always)]
+fn played() -> Played {
+    PLAYED.get().unwrap_or_else(play_small)
+}
+
+#[cold]
+#[inline(never)]
+fn play_small() -> Played {
+    let machine = super::api::Machine::builder().build().0;
+    Played { machine, cpu: &machine.cpus[0], id: CpuId::BOOT }
+}
+
 /// Returns the machine that this thread belongs to; makes a small one if it has none.
+#[inline(always)]
 pub(crate) fn machine() -> &'static Inner {
-    MACHINE.get().unwrap_or_else(|| super::api::Machine::builder().build().0)
+    played().machine
 }
 
+/// Returns the CPU that this thread acts for.
+#[inline(always)]
+pub(super) fn cpu() -> &'static Cpu {
+    played().cpu
+}
+
+#[inline(always)]
 pub(super) fn current_cpu() -> CpuId {
-    CPU.get()
+    PLAYED.get().map_or(CpuId::BOOT, |played| played.id)
 }
 
-pub(super) fn set_current_cpu(cpu: CpuId) {
-    CPU.set(cpu);
+/// Makes this thread act for another CPU of its machine.
+pub(super) fn set_current_cpu(id: CpuId) {
+    let machine = machine();
+    PLAYED.set(Some(Played { machine, cpu: &machine.cpus[id.index()], id }));
 }
 
 /// Makes this thread belong to a machine and act for its CPU 0.
 pub(super) fn enter(machine: &'static Inner) {
-    MACHINE.set(Some(machine));
-    CPU.set(CpuId::BOOT);
+    PLAYED.set(Some(Played { machine, cpu: &machine.cpus[0], id: CpuId::BOOT }));
 }
 
 /// Tells whether the machine made this thread, so that nobody waits for it to return.

@@ -9,10 +9,12 @@ use crate::frame::FrameTable;
 /// The machine's number: a frame of one machine used on another is a mistake of the test, and caught.
 pub(crate) type MachineTag = u32;
 
+#[inline]
 pub(crate) fn machine_tag() -> MachineTag {
     machine().id
 }
 
+#[inline]
 #[track_caller]
 pub(crate) fn assert_current(tag: MachineTag) {
     assert!(tag == machine().id, "a frame of another simulated machine");
@@ -29,18 +31,29 @@ pub(crate) fn may_claim() -> bool {
     may
 }
 
+#[inline]
 pub(crate) fn phys_ptr(addr: PhysAddr) -> *mut u8 {
     let memory = machine().memory;
     assert!(addr.get() < size_of_val(memory) as u64, "{addr:?} is no memory");
     memory.as_ptr().cast::<u8>().cast_mut().wrapping_add(addr.get() as usize)
 }
 
+#[inline]
 pub(crate) fn frame_of_ptr(pointer: *mut u8) -> FrameNumber {
     let offset = (pointer as usize).wrapping_sub(machine().memory.as_ptr() as usize);
     assert!(offset < size_of_val(machine().memory), "no pointer into the machine's memory");
     FrameNumber::new((offset >> crate::PAGE_SHIFT) as u32)
 }
 
+/// A link in the machine's memory that leads elsewhere was written by a test's mistake, such as two threads as one CPU.
+#[inline(always)]
+pub(crate) fn assert_ram(pointer: *const u8) {
+    let memory = machine().memory;
+    let offset = (pointer as usize).wrapping_sub(memory.as_ptr() as usize);
+    assert!(offset < size_of_val(memory) && offset.is_multiple_of(8), "no pointer into the machine's memory");
+}
+
+#[inline]
 pub(crate) fn frame_table() -> &'static FrameTable {
     &machine().frames
 }

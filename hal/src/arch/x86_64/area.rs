@@ -15,6 +15,7 @@ use super::registers;
 use super::tables::{Gdt, Tss};
 use super::task::Context;
 use crate::cpu::{CpuId, MAX_CPUS};
+use crate::heap::stock::Stock;
 use crate::task::Task;
 
 /// One CPU's area.
@@ -31,6 +32,8 @@ pub(super) struct CpuArea {
     pub(super) thread: AtomicPtr<()>,
     /// This CPU's copy of section `.percpu` minus the section.
     pub(super) local_offset: AtomicUsize,
+    /// The free heap slots that code running now may use: `slots`, or `NO_SLOTS` in an interrupt handler.
+    pub(super) stock: AtomicUsize,
     pub(super) id: AtomicU32,
     pub(super) apic_id: AtomicU32,
     /// Nesting of interrupt handlers.
@@ -47,6 +50,8 @@ pub(super) struct CpuArea {
     pub(super) shootdown_from: AtomicU64,
     /// The request of this CPU.
     pub(super) shootdown: super::shootdown::Request,
+    /// This CPU's free heap slots.
+    pub(super) slots: Stock,
     /// The stack that the CPU started on.
     pub(super) boot_stack_top: AtomicUsize,
     pub(super) tss: Tss,
@@ -63,6 +68,9 @@ pub(super) const RUNNING: u32 = 1;
 /// It was waited for in vain.
 pub(super) const GIVEN_UP: u32 = 2;
 
+/// What interrupt handlers find in place of a CPU's slots.
+pub(super) static NO_SLOTS: Stock = Stock::new();
+
 /// The areas by CPU number; null beyond the last.
 static AREAS: [AtomicPtr<CpuArea>; MAX_CPUS] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
 
@@ -78,6 +86,7 @@ impl CpuArea {
         area.id.store(id as u32, Ordering::Relaxed);
         area.local_offset.store(local_offset, Ordering::Relaxed);
         area.deadline_ns.store(u64::MAX, Ordering::Relaxed);
+        area.stock.store((&raw const area.slots).expose_provenance(), Ordering::Relaxed);
         // Release: whoever finds the area finds it complete.
         AREAS[id].store(place, Ordering::Release);
         area
@@ -141,6 +150,14 @@ pub(super) fn task() -> *const Task {
 #[inline(always)]
 pub(super) fn thread() -> *const () {
     core::ptr::with_exposed_provenance(read_gs!(thread))
+}
+
+/// Returns the free heap slots that the code which runs may use.
+#[inline(always)]
+pub(super) fn stock() -> &'static Stock {
+    let place = core::ptr::with_exposed_provenance::<Stock>(read_gs!(stock));
+    // SAFETY: `create` and interrupt entries store the addresses of such, which live for ever.
+    unsafe { &*place }
 }
 
 /// Returns where this CPU's copy of `.percpu` is, relative to the section.

@@ -6,6 +6,7 @@ use x86_64::instructions::{hlt, interrupts};
 
 use super::{apic, area, features, irq, power, registers, shootdown};
 use crate::cpu::CpuId;
+use crate::heap::stock::Stock;
 
 pub(crate) use super::area::local_offset;
 pub(crate) use super::cpu_info::info;
@@ -30,6 +31,15 @@ pub(crate) fn user_features() -> (u64, u64) {
 #[inline(always)]
 pub(crate) fn count() -> usize {
     COUNT.load(Ordering::Relaxed)
+}
+
+#[inline(always)]
+pub(crate) fn stock() -> &'static Stock {
+    area::stock()
+}
+
+pub(crate) fn stock_of(cpu: CpuId) -> &'static Stock {
+    &area::of(cpu).slots
 }
 
 pub(crate) fn local_offset_of(cpu: CpuId) -> usize {

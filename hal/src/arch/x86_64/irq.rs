@@ -85,6 +85,9 @@ extern "C" fn hal_interrupt(vector: u32, regs: &UserRegs) {
     area.interrupted_user.store((regs.cs & 3) as u32, Ordering::Relaxed);
     // Plain arithmetic: only this CPU changes it, and an interrupt in between has undone its change.
     depth.store(depth.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    // The interrupted code may be in the middle of taking a slot.
+    let stock = area.stock.load(Ordering::Relaxed);
+    area.stock.store((&raw const area::NO_SLOTS).expose_provenance(), Ordering::Relaxed);
     match vector as u8 {
         TIMER_VECTOR => {
             apic::end_of_interrupt();
@@ -110,5 +113,6 @@ extern "C" fn hal_interrupt(vector: u32, regs: &UserRegs) {
             apic::end_of_interrupt();
         }
     }
+    area.stock.store(stock, Ordering::Relaxed);
     depth.store(depth.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
 }

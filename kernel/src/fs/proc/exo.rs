@@ -92,9 +92,9 @@ fn scheduler(text: &mut Text) -> fmt::Result {
     writeln!(text, "groups_share {}", u8::from(SCHEDULER.is_fair_to_groups()))
 }
 
-/// `heap`: a line for each tier: allocations, frees, thousandths of the allocations that found a free slot on their CPU,
-/// bytes in use, bytes of the frames it has now and had at most, bytes lost to rounding. Then a line for each size of
-/// slot, then sums.
+/// `heap`: a line for each tier: allocations, frees, thousandths of allocations that found a free slot on their CPU, bytes
+/// in use, bytes of the frames it has now and had at most, bytes lost to rounding up. Then a line for each size of slot,
+/// with the free slots in the store and those that CPUs have at hand; then sums.
 fn heap(text: &mut Text) -> fmt::Result {
     let numbers = statistics::statistics();
     writeln!(text, "tier    allocations        frees  hits       used       held       peak     wasted")?;
@@ -112,7 +112,7 @@ fn heap(text: &mut Text) -> fmt::Result {
             row.wasted_bytes,
         )?;
     }
-    writeln!(text, "tier   size  allocations        frees   in_use  frames  stored  hits")?;
+    writeln!(text, "tier   size  allocations        frees   in_use  frames  stored  cached  hits")?;
     for (class, row) in SizeClass::all().zip(&numbers.classes) {
         let tier = match class.tier() {
             Tier::ThreadCache => "thread",
@@ -120,13 +120,14 @@ fn heap(text: &mut Text) -> fmt::Result {
         };
         writeln!(
             text,
-            "{tier:<6} {:>4} {:>12} {:>12} {:>8} {:>7} {:>7} {:>5}",
+            "{tier:<6} {:>4} {:>12} {:>12} {:>8} {:>7} {:>7} {:>7} {:>5}",
             row.slot_size,
             row.allocations,
             row.frees,
             row.in_use(),
             row.frames,
             row.stored,
+            row.cached,
             row.hits_per_mille(),
         )?;
     }

@@ -1,11 +1,11 @@
-//! The store behind the caches: one per size, shared by all CPUs; cuts frames and puts them together again.
+//! The store behind the caches: one per size, shared by all CPUs; cuts blocks and puts them together again.
 //!
 //! Invariants:
-//! 1. Every free slot that no CPU holds lies in the bucket of its frame: frame number modulo [`BUCKETS`].
-//! 2. `FREE_SLOTS` of a frame is the number of its slots that lie here. When all do, the frame goes back to the buddy
-//!    allocator, unless the store would run empty.
+//! 1. Every free slot that no CPU holds lies in the bucket of its block: number of the first frame modulo [`BUCKETS`].
+//! 2. `FREE_SLOTS` of a block's first frame is the number of its slots that lie here. When all do, the block goes back to
+//!    the buddy allocator, unless the store would run empty.
 //!
-//! The slots of a whole frame are found by a walk through its bucket, a 64th of the store.
+//! The slots of a whole block are found by a walk through its bucket, a 64th of the store.
 
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
@@ -17,18 +17,17 @@ use hal::sync::{Once, SpinLock};
 use super::size_class::{CLASSES, SizeClass};
 use super::statistics;
 use crate::lock_order;
-use crate::memory::physical::buddy_allocator::{alloc_frame, start_if_needed};
+use crate::memory::physical::buddy_allocator::{alloc_block, alloc_frame, start_if_needed};
 
 const BUCKETS: usize = 64;
 /// The class whose slots are whole frames needs no store.
 const WHOLE_FRAME: usize = CLASSES - 1;
 
 hal::machine_static! {
-    /// By frame number: slots of the frame that lie in its store.
+    /// By frame number: slots of the block that begins there which lie in its store.
     static FREE_SLOTS: Once<&'static [AtomicU16]> = Once::new();
-    static STORES: [SpinLock<Store>; WHOLE_FRAME] = [
-        store(16), store(32), store(64), store(128), store(256), store(512), store(1024), store(2048),
-    ];
+    static STORES: [SpinLock<Store>; WHOLE_FRAME] =
+        [const { SpinLock::new(lock_order::HEAP, Store::new()) }; WHOLE_FRAME];
 }
 
 /// Reserves the table of this module; to be called before the frame allocator starts.
@@ -40,11 +39,6 @@ pub(crate) fn init() -> Result<(), Error> {
     FREE_SLOTS.set(table).map_err(|_| Error::InUse)
 }
 
-const fn store(slot_size: usize) -> SpinLock<Store> {
-    let store = Store { buckets: [const { SlotList::new(16) }; BUCKETS], filled: 0, slots: 0 };
-    SpinLock::new(lock_order::HEAP, store.with_slot_size(slot_size))
-}
-
 struct Store {
     buckets: [SlotList; BUCKETS],
     /// Bit `n` is set if bucket `n` is not empty.
@@ -53,13 +47,8 @@ struct Store {
 }
 
 impl Store {
-    const fn with_slot_size(mut self, slot_size: usize) -> Self {
-        let mut i = 0;
-        while i < BUCKETS {
-            self.buckets[i] = SlotList::new(slot_size);
-            i += 1;
-        }
-        self
+    const fn new() -> Self {
+        Self { buckets: [const { SlotList::new() }; BUCKETS], filled: 0, slots: 0 }
     }
 
     fn push(&mut self, bucket: usize, slot: Slot) {
@@ -81,11 +70,11 @@ impl Store {
         slot
     }
 
-    /// Takes the slots of a frame, all of which are here, out of its bucket.
-    fn take_frame(&mut self, bucket: usize, number: usize, class: SizeClass) -> Option<Frame> {
-        let (mut own, mut others) = (SlotList::new(class.size()), SlotList::new(class.size()));
+    /// Takes the slots of a block, all `count` of which are here, out of its bucket.
+    fn take_block(&mut self, bucket: usize, number: usize, count: usize) -> Option<Frame> {
+        let (mut own, mut others) = (SlotList::new(), SlotList::new());
         let list = &mut self.buckets[bucket];
-        while own.len() < class.slots_per_frame() {
+        while own.len() < count {
             let Some(slot) = list.pop() else { break };
             let target = if slot.frame_number().index() == number { &mut own } else { &mut others };
             target.push(slot);
@@ -99,12 +88,20 @@ impl Store {
     }
 }
 
+/// Takes a block to be cut for a class; a single frame when there is no larger one.
+fn block_for(class: SizeClass) -> Option<Frame> {
+    match class.block_order() {
+        0 => alloc_frame(),
+        order => alloc_block(order).or_else(alloc_frame),
+    }
+}
+
 /// Adds up to `n` slots to `into`; fewer, maybe none, when memory is used up.
 pub(super) fn take(class: SizeClass, n: usize, into: &mut SlotList) {
     if class.index() == WHOLE_FRAME {
         for _ in 0..n {
             let Some(slot) = alloc_frame().and_then(|frame| Slot::from_frame(frame).ok()) else { break };
-            statistics::count_frame(class);
+            statistics::count_frames(class, 1);
             into.push(slot);
         }
         return;
@@ -114,11 +111,11 @@ pub(super) fn take(class: SizeClass, n: usize, into: &mut SlotList) {
     let mut store = STORES[class.index()].lock();
     for _ in 0..n {
         if store.filled == 0 {
-            let Some(frame) = alloc_frame() else { break };
-            let number = frame.number().index();
-            let Ok(mut slots) = heap::slots_of(frame, class.size()) else { break };
-            counts[number].store(class.slots_per_frame() as u16, Relaxed);
-            statistics::count_frame(class);
+            let Some(block) = block_for(class) else { break };
+            let (number, frames) = (block.number().index(), 1 << block.order());
+            let Ok(mut slots) = heap::slots_of(block, class.slot_size()) else { break };
+            counts[number].store(slots.len() as u16, Relaxed);
+            statistics::count_frames(class, frames);
             while let Some(slot) = slots.pop() {
                 store.push(number % BUCKETS, slot);
             }
@@ -135,25 +132,24 @@ pub(super) fn give(class: SizeClass, n: usize, from: &mut SlotList) {
     if class.index() == WHOLE_FRAME {
         for _ in 0..n {
             let Some(slot) = from.pop() else { return };
-            statistics::uncount_frame(class);
+            statistics::uncount_frames(class, 1);
             drop(slot.into_frame());
         }
         return;
     }
     let Some(counts) = Once::get(&FREE_SLOTS) else { return };
     let mut store = STORES[class.index()].lock();
-    let per_frame = class.slots_per_frame();
     for _ in 0..n {
         let Some(slot) = from.pop() else { break };
-        let number = slot.frame_number().index();
+        let (number, in_block) = (slot.frame_number().index(), slot.slots_in_block());
         let count = &counts[number];
         let free = usize::from(count.load(Relaxed)) + 1;
         count.store(free as u16, Relaxed);
         store.push(number % BUCKETS, slot);
-        if free == per_frame && store.slots >= per_frame + class.batch() {
-            statistics::uncount_frame(class);
+        if free == in_block && store.slots >= in_block + class.batch() {
             count.store(0, Relaxed);
-            drop(store.take_frame(number % BUCKETS, number, class));
+            let block = store.take_block(number % BUCKETS, number, in_block);
+            statistics::uncount_frames(class, block.as_ref().map_or(0, |block| 1 << block.order()));
         }
     }
 }

@@ -1,101 +1,58 @@
-//! The heap's front door: picks the tier, falls through to the next.
+//! The heap's front door: what the CPU has at hand, else the tier's slow path.
 
 use core::alloc::Layout;
 
 use hal::PAGE_SIZE;
-use hal::heap::{Slot, SlotList, slot_size};
-use hal::sync::CpuLocal;
+use hal::heap::{LiveBlock, Slot, SlotList, SlotSize, stock};
 
-use super::cpu_slab::CpuSlab;
-use super::size_class::{SizeClass, Tier};
-use super::statistics::{self, Counters};
-use super::thread_cache::ThreadCache;
-use super::{central, debug};
-use crate::memory::physical::buddy_allocator::{alloc_block, is_under_pressure, start_if_needed};
+use super::size_class::SizeClass;
+use super::{central, cpu_slab, debug, statistics, thread_cache};
+use crate::memory::physical::buddy_allocator::{
+    alloc_block, alloc_block_at, is_under_pressure, start_if_needed,
+};
 
-hal::per_cpu! {
-    static CACHES: CpuLocal<Caches, Counters> = CpuLocal::with_shared(Caches::new(), Counters::new());
-}
-
-/// The free slots of a CPU.
-struct Caches {
-    thread: ThreadCache,
-    slab: CpuSlab,
-}
-
-impl Caches {
-    const fn new() -> Self {
-        Self { thread: ThreadCache::new(), slab: CpuSlab::new() }
-    }
-
-    fn fill(&mut self, class: SizeClass, batch: &mut SlotList) {
-        match class.tier() {
-            Tier::ThreadCache => self.thread.fill(class, batch),
-            _ => self.slab.fill(class, batch),
-        }
-    }
-
-    fn shed(&mut self, class: SizeClass, n: usize) -> SlotList {
-        match class.tier() {
-            Tier::ThreadCache => self.thread.shed(class, n),
-            _ => self.slab.shed(class, n),
-        }
-    }
-}
-
-/// Iterates over what the CPUs count.
-pub(super) fn all_counters() -> impl Iterator<Item = &'static Counters> {
-    CACHES.iter().map(CpuLocal::shared)
-}
-
-/// Allocates a slot of [`slot_size`] bytes for a layout; aligned to its size. `None` when memory is used up or the
-/// layout exceeds the largest block, 16 MiB. Not to be called in interrupt context.
+/// Allocates a slot for a layout. `None` when memory is used up or the layout exceeds the largest block, 16 MiB.
+///
+/// # Panics
+/// In interrupt context, as [`free`].
 #[inline(always)]
 pub fn alloc(layout: Layout) -> Option<Slot> {
-    let Some(class) = SizeClass::of(layout) else { return alloc_large(layout) };
-    let hit = CACHES.with(|caches, counters| {
-        counters.count_allocation(class);
-        match class.tier() {
-            Tier::ThreadCache => caches.thread.take(class),
-            _ => caches.slab.take(class),
-        }
-    });
-    match hit {
+    match stock::take(SlotSize::of(layout)) {
         Some(slot) => Some(slot),
-        None => alloc_slowly(class, layout),
+        None => alloc_slowly(layout),
     }
 }
 
 /// Frees a slot, on whichever CPU this is.
 #[inline(always)]
 pub fn free(slot: Slot) {
-    let Some(class) = SizeClass::of_slot(&slot) else { return free_large(slot) };
-    let kept = CACHES.with(|caches, counters| {
-        counters.count_free(class);
-        match class.tier() {
-            Tier::ThreadCache => caches.thread.give(class, slot),
-            _ => caches.slab.give(class, slot),
-        }
-    });
-    if let Err(slot) = kept {
-        free_slowly(class, slot);
+    if let Err(slot) = stock::give(slot) {
+        free_slowly(slot);
     }
+}
+
+fn assert_thread() {
+    assert!(!hal::irq::in_interrupt(), "the heap is not for interrupt handlers");
 }
 
 /// Allocates when the CPU has no slot, and takes a batch along. Memory under pressure is not hoarded.
 #[cold]
 #[inline(never)]
-fn alloc_slowly(class: SizeClass, layout: Layout) -> Option<Slot> {
+pub(crate) fn alloc_slowly(layout: Layout) -> Option<Slot> {
+    assert_thread();
     start_if_needed();
-    if debug::is_enabled() {
-        let slot = debug::alloc(layout);
-        CACHES.with(|_, counters| match slot {
-            Some(_) => counters.count_refill(class, layout.size()),
-            None => counters.count_failure(class),
-        });
-        return slot;
+    let Some(class) = SizeClass::of(layout) else { return alloc_large(layout) };
+    let slot = if debug::is_enabled() { debug::alloc(layout) } else { refill(class) };
+    match slot {
+        Some(_) => statistics::count_refill(class, layout.size()),
+        None => statistics::count_failure(),
     }
-    let mut batch = SlotList::new(class.size());
+    slot
+}
+
+/// Takes a batch of slots for this CPU, and returns one of them.
+fn refill(class: SizeClass) -> Option<Slot> {
+    let mut batch = SlotList::new();
     let n = if is_under_pressure() { 1 } else { class.batch() };
     central::take(class, n, &mut batch);
     if batch.is_empty() {
@@ -103,48 +60,40 @@ fn alloc_slowly(class: SizeClass, layout: Layout) -> Option<Slot> {
         central::take(class, 1, &mut batch);
     }
     let slot = batch.pop();
-    CACHES.with(|caches, counters| {
-        match slot {
-            Some(_) => counters.count_refill(class, layout.size()),
-            None => counters.count_failure(class),
-        }
-        if n > 1 {
-            caches.fill(class, &mut batch);
-        }
-    });
+    if n > 1 {
+        stock::fill(class.slot_size(), 2 * class.batch() as u32, &mut batch);
+    }
     slot
 }
 
 /// Frees when the CPU has too many slots, and gives a batch back. Under pressure it gives all.
 #[cold]
 #[inline(never)]
-fn free_slowly(class: SizeClass, slot: Slot) {
+pub(crate) fn free_slowly(slot: Slot) {
+    assert_thread();
+    let Some(class) = SizeClass::of_slot(&slot) else { return free_large(slot) };
+    statistics::count_slow_free(class);
     if debug::is_enabled() {
         return debug::free(slot);
     }
-    let pressure = is_under_pressure();
-    let n = if pressure { usize::MAX } else { class.batch() };
-    let mut batch = CACHES.with(|caches, _| caches.shed(class, n));
+    let n = if is_under_pressure() { usize::MAX } else { class.batch() };
+    let mut batch = stock::shed(class.slot_size(), n);
     batch.push(slot);
     central::give(class, batch.len(), &mut batch);
 }
 
-#[cold]
-#[inline(never)]
 fn alloc_large(layout: Layout) -> Option<Slot> {
-    let size = slot_size(layout);
+    let size = SlotSize::of(layout);
     let slot = if debug::is_enabled() { debug::alloc(layout) } else { take_block(size) };
     match slot {
-        Some(_) => CACHES.with(|_, counters| counters.count_large_allocation(layout.size(), size)),
-        None => statistics::note_failure(),
+        Some(_) => statistics::count_large_allocation(layout.size(), size.bytes()),
+        None => statistics::count_failure(),
     }
     slot
 }
 
-#[cold]
-#[inline(never)]
 fn free_large(slot: Slot) {
-    CACHES.with(|_, counters| counters.count_large_free(slot.size()));
+    statistics::count_large_free(slot.size().bytes());
     if debug::is_enabled() {
         return debug::free(slot);
     }
@@ -152,9 +101,8 @@ fn free_large(slot: Slot) {
 }
 
 /// Takes a block for a slot above a page.
-fn take_block(size: usize) -> Option<Slot> {
-    // `size` is a power of two.
-    let order = u8::try_from((size / PAGE_SIZE).trailing_zeros()).ok()?;
+fn take_block(size: SlotSize) -> Option<Slot> {
+    let order = size.block_order()?;
     let block = || alloc_block(order).and_then(|frame| Slot::from_frame(frame).ok());
     block().or_else(|| {
         flush_this_cpu();
@@ -168,11 +116,40 @@ fn give_block(slot: Slot) {
     }
 }
 
+/// Makes a block in use serve another layout where it is: a smaller one always, a larger one if what is behind the block is
+/// free. Otherwise the block stays as it was.
+pub fn resize(block: &mut LiveBlock, old: Layout, new: Layout) {
+    let before = block.order();
+    let Some(wanted) = SlotSize::of(new).block_order() else { return };
+    if debug::is_enabled() {
+        return;
+    }
+    while block.order() < wanted {
+        let number = block.number();
+        let behind = hal::addr::FrameNumber::new(number.get() + (1 << block.order()));
+        let is_lower = number.is_aligned_to(block.order() + 1);
+        let Some(frame) = is_lower.then(|| alloc_block_at(behind, block.order())).flatten() else {
+            return shrink(block, before);
+        };
+        if block.double(frame).is_err() {
+            return shrink(block, before);
+        }
+    }
+    shrink(block, wanted);
+    statistics::count_resize(old.size(), PAGE_SIZE << before, new.size(), PAGE_SIZE << wanted);
+}
+
+fn shrink(block: &mut LiveBlock, order: u8) {
+    while block.order() > order {
+        drop(block.halve());
+    }
+}
+
 /// Takes a slot from behind the caches.
 pub(super) fn take_whole(layout: Layout) -> Option<Slot> {
     start_if_needed();
-    let Some(class) = SizeClass::of(layout) else { return take_block(slot_size(layout)) };
-    let mut slots = SlotList::new(class.size());
+    let Some(class) = SizeClass::of(layout) else { return take_block(SlotSize::of(layout)) };
+    let mut slots = SlotList::new();
     central::take(class, 1, &mut slots);
     slots.pop()
 }
@@ -180,7 +157,7 @@ pub(super) fn take_whole(layout: Layout) -> Option<Slot> {
 /// Gives a slot back behind the caches.
 pub(super) fn give_whole(slot: Slot) {
     let Some(class) = SizeClass::of_slot(&slot) else { return give_block(slot) };
-    let mut slots = SlotList::new(class.size());
+    let mut slots = SlotList::new();
     slots.push(slot);
     central::give(class, 1, &mut slots);
 }
@@ -191,7 +168,7 @@ pub fn flush_this_cpu() {
         debug::flush();
     }
     for class in SizeClass::all() {
-        let mut slots = CACHES.with(|caches, _| caches.shed(class, usize::MAX));
+        let mut slots = stock::shed(class.slot_size(), usize::MAX);
         if !slots.is_empty() {
             central::give(class, slots.len(), &mut slots);
         }
@@ -200,7 +177,7 @@ pub fn flush_this_cpu() {
 
 /// Tells whether this CPU holds free slots.
 pub fn has_cached_slots() -> bool {
-    CACHES.with(|caches, _| caches.thread.cached_bytes() + caches.slab.cached_bytes() != 0)
+    thread_cache::cached_bytes() + cpu_slab::cached_bytes() != 0
 }
 
 #[cfg(test)]

@@ -5,23 +5,28 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hal::PAGE_SIZE;
 
+use hal::heap::stock;
+
 use super::central;
-use super::hybrid_allocator::all_counters;
 use super::size_class::{CLASSES, SizeClass, TIERS, Tier};
 
-/// What one CPU counts; only it changes its own, so an increment is no read-modify-write.
+/// What one CPU counts when it has no slot, or no room for one; hits are counted by its [stock]. Only it changes its own, so
+/// an increment is no read-modify-write.
 #[derive(Debug)]
-pub(super) struct Counters {
-    allocations: [AtomicU64; CLASSES],
-    frees: [AtomicU64; CLASSES],
+struct Counters {
+    slow_frees: [AtomicU64; CLASSES],
     refills: [AtomicU64; CLASSES],
     /// Bytes asked for by the allocations that were refills: one in a batch, a sample of all.
     sampled: [AtomicU64; CLASSES],
     large_allocations: AtomicU64,
     large_frees: AtomicU64,
-    /// Bytes asked for by large allocations.
+    /// Bytes asked for by large allocations, and by those that were resized.
     large_asked: AtomicU64,
     large_given: AtomicU64,
+}
+
+hal::per_cpu! {
+    static COUNTERS: Counters = Counters::new();
 }
 
 /// Frames that a tier has, now and at most.
@@ -44,10 +49,9 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl Counters {
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self {
-            allocations: [const { AtomicU64::new(0) }; CLASSES],
-            frees: [const { AtomicU64::new(0) }; CLASSES],
+            slow_frees: [const { AtomicU64::new(0) }; CLASSES],
             refills: [const { AtomicU64::new(0) }; CLASSES],
             sampled: [const { AtomicU64::new(0) }; CLASSES],
             large_allocations: AtomicU64::new(0),
@@ -56,56 +60,57 @@ impl Counters {
             large_given: AtomicU64::new(0),
         }
     }
-
-    #[inline(always)]
-    pub(super) fn count_allocation(&self, class: SizeClass) {
-        bump(&self.allocations[class.index()], 1);
-    }
-
-    #[inline(always)]
-    pub(super) fn count_free(&self, class: SizeClass) {
-        bump(&self.frees[class.index()], 1);
-    }
-
-    /// Counts an allocation for which the CPU had no slot; it has been counted as an allocation.
-    pub(super) fn count_refill(&self, class: SizeClass, asked: usize) {
-        bump(&self.refills[class.index()], 1);
-        bump(&self.sampled[class.index()], asked as u64);
-    }
-
-    pub(super) fn count_large_allocation(&self, asked: usize, given: usize) {
-        bump(&self.large_allocations, 1);
-        bump(&self.large_asked, asked as u64);
-        bump(&self.large_given, given as u64);
-        hold(Tier::Buddy, given / PAGE_SIZE);
-    }
-
-    pub(super) fn count_large_free(&self, bytes: usize) {
-        bump(&self.large_frees, 1);
-        release(Tier::Buddy, bytes / PAGE_SIZE);
-    }
-
-    /// Takes back that an allocation succeeded.
-    pub(super) fn count_failure(&self, class: SizeClass) {
-        bump(&self.allocations[class.index()], u64::MAX);
-        note_failure();
-    }
 }
 
-pub(super) fn note_failure() {
+/// Counts an allocation for which the CPU had no slot.
+pub(super) fn count_refill(class: SizeClass, asked: usize) {
+    let counters = COUNTERS.get();
+    bump(&counters.refills[class.index()], 1);
+    bump(&counters.sampled[class.index()], asked as u64);
+}
+
+/// Counts a free of a slot for which the CPU had no room.
+pub(super) fn count_slow_free(class: SizeClass) {
+    bump(&COUNTERS.get().slow_frees[class.index()], 1);
+}
+
+pub(super) fn count_large_allocation(asked: usize, given: usize) {
+    let counters = COUNTERS.get();
+    bump(&counters.large_allocations, 1);
+    bump(&counters.large_asked, asked as u64);
+    bump(&counters.large_given, given as u64);
+    hold(Tier::Buddy, given / PAGE_SIZE);
+}
+
+pub(super) fn count_large_free(bytes: usize) {
+    bump(&COUNTERS.get().large_frees, 1);
+    release(Tier::Buddy, bytes / PAGE_SIZE);
+}
+
+/// Counts that a large allocation, for which `old_asked` bytes were asked and `old` given, has changed its size.
+pub(super) fn count_resize(old_asked: usize, old: usize, asked: usize, given: usize) {
+    let counters = COUNTERS.get();
+    bump(&counters.large_asked, (asked as u64).wrapping_sub(old_asked as u64));
+    bump(&counters.large_given, (given as u64).wrapping_sub(old as u64));
+    hold(Tier::Buddy, given / PAGE_SIZE);
+    release(Tier::Buddy, old / PAGE_SIZE);
+}
+
+/// Counts an allocation that found no memory.
+pub(super) fn count_failure() {
     FAILURES.fetch_add(1, Relaxed);
 }
 
-/// Notes a frame that a class got.
-pub(super) fn count_frame(class: SizeClass) {
-    FRAMES[class.index()].fetch_add(1, Relaxed);
-    hold(class.tier(), 1);
+/// Notes frames that a class got.
+pub(super) fn count_frames(class: SizeClass, frames: usize) {
+    FRAMES[class.index()].fetch_add(frames, Relaxed);
+    hold(class.tier(), frames);
 }
 
-/// Notes a frame that a class gave back.
-pub(super) fn uncount_frame(class: SizeClass) {
-    FRAMES[class.index()].fetch_sub(1, Relaxed);
-    release(class.tier(), 1);
+/// Notes frames that a class gave back.
+pub(super) fn uncount_frames(class: SizeClass, frames: usize) {
+    FRAMES[class.index()].fetch_sub(frames, Relaxed);
+    release(class.tier(), frames);
 }
 
 fn hold(tier: Tier, frames: usize) {
@@ -135,6 +140,8 @@ pub struct ClassStatistics {
     pub frames: usize,
     /// Free slots in the shared store.
     pub stored: usize,
+    /// Free slots that CPUs hold.
+    pub cached: usize,
     /// Bytes of a slot beyond what was asked for, on average; a sample.
     pub rounding: usize,
 }
@@ -143,12 +150,6 @@ impl ClassStatistics {
     /// Returns the number of slots in use.
     pub fn in_use(&self) -> u64 {
         self.allocations.saturating_sub(self.frees)
-    }
-
-    /// Returns the number of free slots that CPUs hold.
-    pub fn cached(&self) -> usize {
-        let slots = (self.frames * PAGE_SIZE).checked_div(self.slot_size).unwrap_or(0);
-        slots.saturating_sub(self.stored + self.in_use() as usize)
     }
 
     /// Returns how many of 1000 allocations found a slot on their CPU.
@@ -244,7 +245,7 @@ fn per_mille(part: u64, whole: u64) -> u64 {
 /// Returns numbers about the heap.
 pub fn statistics() -> HeapStatistics {
     let sum = |of: &dyn Fn(&Counters) -> &AtomicU64| -> u64 {
-        all_counters().map(|cpu| of(cpu).load(Relaxed)).fold(0, u64::wrapping_add)
+        COUNTERS.iter().map(|cpu| of(cpu).load(Relaxed)).fold(0, u64::wrapping_add)
     };
     let large_given = sum(&|cpu| &cpu.large_given);
     let mut result = HeapStatistics {
@@ -261,16 +262,24 @@ pub fn statistics() -> HeapStatistics {
     for (class, numbers) in SizeClass::all().zip(&mut result.classes) {
         let i = class.index();
         let refills = sum(&|cpu| &cpu.refills[i]);
-        let asked = sum(&|cpu| &cpu.sampled[i]).checked_div(refills).unwrap_or(class.size() as u64);
-        *numbers = ClassStatistics {
-            slot_size: class.size(),
-            allocations: sum(&|cpu| &cpu.allocations[i]),
-            frees: sum(&|cpu| &cpu.frees[i]),
+        let asked = sum(&|cpu| &cpu.sampled[i]).checked_div(refills).unwrap_or(class.bytes() as u64);
+        let mut row = ClassStatistics {
+            slot_size: class.bytes(),
+            allocations: refills,
+            frees: sum(&|cpu| &cpu.slow_frees[i]),
             refills,
             frames: FRAMES[i].load(Relaxed),
             stored: central::stored(class),
-            rounding: class.size().saturating_sub(asked as usize),
+            cached: 0,
+            rounding: class.bytes().saturating_sub(asked as usize),
         };
+        for cpu in hal::cpu::all() {
+            let at_hand = stock::numbers(cpu, class.slot_size());
+            row.allocations += at_hand.taken;
+            row.frees = row.frees.wrapping_add(at_hand.given);
+            row.cached += at_hand.len;
+        }
+        *numbers = row;
     }
     result
 }

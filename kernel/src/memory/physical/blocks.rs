@@ -97,6 +97,18 @@ impl Blocks {
         Some(number(index * FRAMES + first))
     }
 
+    /// Takes this very block if all of it is free; tells whether it did.
+    pub(super) fn take_at(&mut self, first: FrameNumber, order: u8) -> bool {
+        let Some(section) = self.sections.get(first.index() / FRAMES) else { return false };
+        let is_free = order <= MAX_ORDER
+            && first.is_aligned_to(order)
+            && section.is_all(first.index() % FRAMES, order.into());
+        if is_free {
+            self.take_range(first..number(first.index() + (1 << order)));
+        }
+        is_free
+    }
+
     /// Takes single frames until there are `n` or memory is used up; returns how many. Takes small remainders whole
     /// before it cuts larger blocks.
     pub(super) fn take_batch(&mut self, mut out: impl FnMut(FrameNumber), n: usize) -> usize {

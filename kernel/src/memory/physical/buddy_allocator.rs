@@ -257,6 +257,15 @@ pub fn alloc_block(order: u8) -> Option<Frame> {
     claim(first, order)
 }
 
+/// Allocates this very block of 2^`order` frames for the kernel's own use. `None` unless all of it is free and lies in no
+/// CPU's cache.
+pub(in crate::memory) fn alloc_block_at(first: FrameNumber, order: u8) -> Option<Frame> {
+    if !PHYSICAL.take_block_at(first, order) {
+        return None;
+    }
+    claim(first, order)
+}
+
 /// Gives up a frame or a block. Other handles of it keep it alive; dropping them has the same effect.
 pub fn free_frame(frame: Frame) {
     drop(frame);

@@ -112,6 +112,14 @@ impl BuddyAllocator {
         first
     }
 
+    /// Takes this very block if it is free and in no cache; tells whether it did.
+    pub(super) fn take_block_at(&self, first: FrameNumber, order: u8) -> bool {
+        let blocks = &mut self.free.lock().blocks;
+        let is_taken = blocks.take_at(first, order);
+        self.update_pressure(blocks);
+        is_taken
+    }
+
     pub(super) fn take_run(&self, n: usize, align: usize, limit: FrameNumber) -> Option<Range<FrameNumber>> {
         start_if_needed();
         let mut free = self.free.lock();

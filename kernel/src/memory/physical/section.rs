@@ -182,7 +182,7 @@ impl Section {
     }
 
     /// Tells whether all frames of a block are free; the block is aligned to its size.
-    fn is_all(&self, first: usize, order: u32) -> bool {
+    pub(super) fn is_all(&self, first: usize, order: u32) -> bool {
         let (set, group) = if order < WHOLE {
             (self.word(first / 64), bits::group(first as u32 % 64, order))
         } else {

@@ -21,7 +21,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use hal::Error;
-use hal::heap::{MAX_SLOT, Slot, slot_bits};
+use hal::heap::{MAX_SLOT, Slot, SlotSize};
 
 use self::note::{NOTE_BYTES, Note, State};
 use super::hybrid_allocator::{give_whole, take_whole};
@@ -106,19 +106,19 @@ pub(super) fn alloc(layout: Layout) -> Option<Slot> {
         return take_whole(layout);
     };
     fill(&mut slot, 0, size, FRESH);
-    let end = slot.size() - NOTE_BYTES;
+    let end = slot.size().bytes() - NOTE_BYTES;
     fill(&mut slot, size, end, RED);
     let allocated = sites::note_allocation(size);
     Note { state: State::Live, size, allocated, freed: allocated }.write(&mut slot);
     // The rest is found again through the beginning.
-    Some(slot.beginning(slot_bits(layout)))
+    Some(slot.beginning(SlotSize::of(layout)))
 }
 
 /// Frees what [`alloc`](fn@alloc) gave.
 pub(super) fn free(slot: Slot) {
     let mut slot = slot.whole();
     let Some(mut note) = Note::read(&slot) else {
-        if slot.size() == MAX_SLOT {
+        if slot.size().bytes() == MAX_SLOT {
             // It had no room for a note.
             return give_whole(slot);
         }
@@ -127,7 +127,7 @@ pub(super) fn free(slot: Slot) {
     if note.state == State::Free {
         return report(Misdeed::DoubleFree, &slot, Some(&note));
     }
-    let end = slot.size() - NOTE_BYTES;
+    let end = slot.size().bytes() - NOTE_BYTES;
     let is_sound = first_other(&slot, note.size, end, RED).is_none();
     note.state = State::Free;
     note.freed = sites::note_free(note.allocated, note.size);
@@ -146,7 +146,7 @@ pub(super) fn flush() {
 
 /// Gives back a slot that comes out of the quarantine.
 fn release(slot: Slot) {
-    let end = slot.size() - NOTE_BYTES;
+    let end = slot.size().bytes() - NOTE_BYTES;
     let note = Note::read(&slot);
     match &note {
         Some(Note { state: State::Free, .. }) if first_other(&slot, 0, end, POISON).is_none() => {

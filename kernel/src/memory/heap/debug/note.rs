@@ -32,7 +32,7 @@ impl Note {
     /// Reads the note of a slot; `None` if there is none, or it was written over.
     pub(super) fn read(slot: &Slot) -> Option<Note> {
         let mut bytes = [0; NOTE_BYTES];
-        slot.read(slot.size() - NOTE_BYTES, &mut bytes);
+        slot.read(slot.size().bytes() - NOTE_BYTES, &mut bytes);
         let word = |at: usize| u64::from_le_bytes(::core::array::from_fn(|i| bytes[at * 8 + i]));
         let state = match word(0) ^ slot.addr() as u64 {
             LIVE => State::Live,
@@ -41,7 +41,7 @@ impl Note {
         };
         let note =
             Note { state, size: word(1) as usize, allocated: Site::new(word(2)), freed: Site::new(word(3)) };
-        (note.size <= slot.size() - NOTE_BYTES).then_some(note)
+        (note.size <= slot.size().bytes() - NOTE_BYTES).then_some(note)
     }
 
     /// Writes the note of a slot.
@@ -53,6 +53,6 @@ impl Note {
         for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }
-        slot.write(slot.size() - NOTE_BYTES, &bytes);
+        slot.write(slot.size().bytes() - NOTE_BYTES, &bytes);
     }
 }

@@ -32,7 +32,7 @@ impl Waiting {
             return None;
         }
         let oldest = (self.next..SLOTS).chain(0..self.next).find_map(|at| self.slots[at].take())?;
-        self.bytes -= oldest.size();
+        self.bytes -= oldest.size().bytes();
         Some(oldest)
     }
 }
@@ -42,12 +42,12 @@ pub(super) fn enter(slot: Slot, release: impl Fn(Slot)) {
     let limit = total_bytes() / 64;
     let pushed_out = {
         let waiting = &mut *WAITING.lock();
-        waiting.bytes += slot.size();
+        waiting.bytes += slot.size().bytes();
         let at = waiting.next;
         waiting.next = (at + 1) % SLOTS;
         let pushed_out = waiting.slots[at].replace(slot);
         if let Some(slot) = &pushed_out {
-            waiting.bytes -= slot.size();
+            waiting.bytes -= slot.size().bytes();
         }
         pushed_out
     };
