@@ -15,6 +15,8 @@ pub const PAGE_SHIFT: u32 = 12;
 pub const USER_END: usize = 0x7fff_ffff_f000;
 /// Largest order of a block of frames: 2^12 frames, 16 MiB.
 pub const MAX_ORDER: u8 = 12;
+/// The largest order of a block that can be owned as one [`Frame`](crate::frame::Frame): a page of 1 GiB.
+pub const MAX_FRAME_ORDER: u8 = 18;
 
 /// Rounds `addr` down to a page boundary.
 #[inline]

@@ -18,7 +18,7 @@ use core::num::NonZeroU32;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
-use crate::addr::{FrameNumber, MAX_ORDER, PAGE_SIZE, PhysAddr};
+use crate::addr::{FrameNumber, MAX_FRAME_ORDER, MAX_ORDER, PAGE_SIZE, PhysAddr};
 use crate::arch;
 use crate::error::Error;
 use crate::heap::SlotSize;
@@ -73,6 +73,15 @@ pub(crate) fn handles_of_owned(number: FrameNumber) -> u32 {
     state(number).map_or(0, |state| state.load(Ordering::Relaxed)) & COUNT_MASK
 }
 
+/// Adds to the count of an owned frame, modulo 2^32, by one who knows that nobody else does; returns the sum.
+#[inline(always)]
+pub(crate) fn add_to_owned(number: FrameNumber, n: u32) -> u32 {
+    let Some(state) = state(number) else { return 0 };
+    let new = state.load(Ordering::Relaxed).wrapping_add(n);
+    state.store(new, Ordering::Relaxed);
+    new & COUNT_MASK
+}
+
 /// Returns the size of the slots that an owned block was cut into.
 pub(crate) fn cut_of(first: FrameNumber) -> Option<SlotSize> {
     let count = state(first)?.load(Ordering::Relaxed) & COUNT_MASK;
@@ -105,13 +114,13 @@ impl Frame {
     /// Takes a free block into possession.
     ///
     /// # Errors
-    /// - `Misaligned`: `number` is not a multiple of 2^order, or the order exceeds [`MAX_ORDER`].
+    /// - `Misaligned`: `number` is not a multiple of 2^order, or the order exceeds [`MAX_FRAME_ORDER`].
     /// - `OutOfRange`: there is no such RAM.
     /// - `InUse`: some frame of the block is owned or reserved.
     /// - `OutOfMemory`: a test has limited the claims (`sim::Machine::fail_allocations_after`); to be treated as an empty allocator.
     #[inline]
     pub fn claim(number: FrameNumber, order: u8) -> Result<Frame, Error> {
-        if order > MAX_ORDER || !number.is_aligned_to(order) {
+        if order > MAX_FRAME_ORDER || !number.is_aligned_to(order) {
             return Err(Error::Misaligned);
         }
         let non_zero = NonZeroU32::new(number.get()).ok_or(Error::InUse)?;
@@ -250,15 +259,6 @@ impl Frame {
         state.store(order | count, Ordering::Relaxed);
     }
 
-    /// Adds to the count, modulo 2^32, by one who knows that no other handle exists; returns it.
-    #[inline]
-    pub(crate) fn add_count(&self, n: u32) -> u32 {
-        let state = self.state();
-        let new = state.load(Ordering::Relaxed).wrapping_add(n);
-        state.store(new, Ordering::Relaxed);
-        new & COUNT_MASK
-    }
-
     /// Notes in all frames of the block that it is cut into slots of this size, by one who knows that no other handle
     /// exists.
     pub(crate) fn set_cut(&self, size: SlotSize) {
@@ -300,17 +300,15 @@ impl Frame {
         Ok(())
     }
 
-    /// Makes single frames of a block of which this is the only handle, each with one handle in trust; tells whether it
-    /// did.
-    pub(crate) fn split(&self) -> bool {
+    /// Makes blocks of 2^`order` frames of a block of which this is the only handle, each with one handle in trust; tells
+    /// whether it did.
+    pub(crate) fn split(&self, order: u8) -> bool {
         if !self.is_unique() {
             return false;
         }
         let first = self.number().get();
-        for number in first..first + (1 << self.order()) {
-            // Relaxed: nobody else knows the frames yet.
-            state(FrameNumber::new(number)).into_iter().for_each(|state| state.store(1, Ordering::Relaxed));
-        }
+        let parts = (first..first + (1 << self.order())).step_by(1 << order);
+        parts.for_each(|part| set_block(FrameNumber::new(part), order));
         true
     }
 

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use crate::addr::{FrameNumber, PAGE_SHIFT, PhysAddr};
 use crate::arch;
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use crate::upcall::bound;
 
 use super::flags::PageFlags;
@@ -20,7 +20,7 @@ const PRESENT: u64 = 1;
 /// Software: the entry is not present but owns a frame.
 const HELD: u64 = 1 << 11;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
-/// An entry of level 1 is a page of 2 MiB.
+/// An entry of level 1 is a page of 2 MiB, one of level 2 a page of 1 GiB.
 const LARGE: u64 = 1 << 7;
 /// Stores through the entry are allowed.
 const STORES: u64 = 1 << 1;
@@ -78,7 +78,7 @@ impl Entry {
         self.0 & (PRESENT | STORES | LARGE) == PRESENT
     }
 
-    /// Makes an entry of level 1 that is a page of 2 MiB; `flags` allow access.
+    /// Makes an entry of level 1 or 2 that is a page; `flags` allow access.
     #[inline]
     pub(super) fn large(frame: FrameNumber, flags: PageFlags) -> Entry {
         Entry(Entry::leaf(frame, flags).0 | LARGE)
@@ -90,16 +90,23 @@ impl Entry {
         self.0 & (PRESENT | STORES | LARGE) == PRESENT | STORES
     }
 
+    /// Tells whether an entry above level 0 points to a table.
+    #[inline]
+    fn is_table(self) -> bool {
+        self.0 & (PRESENT | LARGE) == PRESENT
+    }
+
     /// Tells whether an entry above level 0 is a page.
     #[inline]
     pub(crate) fn is_large(self) -> bool {
         self.0 & (PRESENT | LARGE) == PRESENT | LARGE
     }
 
-    /// Returns the leaf for an address in a large page.
+    /// Returns the leaf for an address in a large page behind an entry of this level.
     #[inline]
-    pub(crate) fn single(self, addr: usize) -> Entry {
-        Entry::leaf(FrameNumber::new(self.frame().get() + index(addr, 0) as u32), self.flags())
+    pub(crate) fn single(self, addr: usize, level: u32) -> Entry {
+        let offset = (addr & (span(level) - 1)) >> PAGE_SHIFT;
+        Entry::leaf(FrameNumber::new(self.frame().get() + offset as u32), self.flags())
     }
 
     /// Tells whether an entry of level 1 keeps single pages from being changed: a shared table, or a large page.
@@ -237,28 +244,25 @@ impl<'a> Table<'a> {
     pub(super) unsafe fn child(self, index: usize) -> Option<Table<'a>> {
         let entry = self.load(index);
         // SAFETY: above level 0 a present entry that is no page owns a table, by the caller's duty for long enough.
-        (entry.is_present() && !entry.is_large()).then(|| unsafe { Table::at(entry.frame()) })
+        entry.is_table().then(|| unsafe { Table::at(entry.frame()) })
     }
 
     /// Adds to the number of entries in use.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count_add(self, n: u32) {
-        // SAFETY: the entry that owns the table keeps its handle.
-        unsafe { Frame::borrow_raw(self.number) }.add_count(n);
+        frame::add_to_owned(self.number, n);
     }
 
     /// Subtracts from the number of entries in use; tells whether none is left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count_sub(self, n: u32) -> bool {
-        // SAFETY: the entry that owns the table keeps its handle.
-        unsafe { Frame::borrow_raw(self.number) }.add_count(n.wrapping_neg()) == 1
+        frame::add_to_owned(self.number, n.wrapping_neg()) == 1
     }
 
     /// Returns the number of entries in use.
     #[inline]
     pub(super) fn in_use(self) -> u32 {
-        // SAFETY: the entry that owns the table keeps its handle.
-        (unsafe { Frame::borrow_raw(self.number) }.ref_count() & (SHARE - 1)) - 1
+        (frame::handles_of_owned(self.number) & (SHARE - 1)) - 1
     }
 
     /// Adds a space to those that have the table; tells whether it did.
@@ -278,15 +282,13 @@ impl<'a> Table<'a> {
 
     /// Returns the number of other spaces that have the table, at some recent moment.
     pub(super) fn other_owners(self) -> u32 {
-        // SAFETY: the entry that owns the table keeps its handle.
-        unsafe { Frame::borrow_raw(self.number) }.ref_count() / SHARE
+        frame::handles_of_owned(self.number) / SHARE
     }
 
     /// Tells whether other spaces have the table. Once they have not, no other can.
     #[inline]
     pub(super) fn is_shared(self) -> bool {
-        // SAFETY: the entry that owns the table keeps its handle.
-        let is_shared = unsafe { Frame::borrow_raw(self.number) }.ref_count() >= SHARE;
+        let is_shared = frame::handles_of_owned(self.number) >= SHARE;
         // Pairs with the release in `take_share`: the others' accesses happened before.
         fence(Ordering::Acquire);
         is_shared

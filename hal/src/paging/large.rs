@@ -1,15 +1,18 @@
-//! Pages of 2 MiB: entries of level 1 that own a block.
+//! Pages of 2 MiB and of 1 GiB: entries of level 1 and 2 that own a block.
 //!
 //! A large page is one mapping's alone. Its entry owns the only handle of the block, and none other is given out: fork
 //! splits it first. So it can be split at any time, for a frame that becomes the table, and its parts freed one by one.
+//! A page of 1 GiB is mapped, translated and unmapped as a whole; for all else it becomes 512 pages of 2 MiB first.
+
+use core::ops::Range;
 
 use crate::addr::{FrameNumber, USER_END};
+use crate::arch;
 use crate::error::Error;
 use crate::frame::Frame;
 
-use super::entry::{ENTRIES, Entry, Table, span};
+use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
-use super::flush::TlbFlush;
 use super::range::Unmap;
 use super::table::PageTable;
 
@@ -17,6 +20,8 @@ use super::table::PageTable;
 pub const LARGE_PAGE_SIZE: usize = span(1);
 /// Order of the block behind it.
 pub const LARGE_PAGE_ORDER: u8 = ENTRIES.trailing_zeros() as u8;
+/// Order of the block behind a page of 1 GiB.
+pub const HUGE_PAGE_ORDER: u8 = 2 * LARGE_PAGE_ORDER;
 
 impl PageTable {
     /// Tells whether a large page can be mapped around an address: nothing is mapped there.
@@ -28,26 +33,64 @@ impl PageTable {
 
     /// Maps a block, as [`map`](Self::map) says.
     pub(super) fn map_large(&mut self, page: usize, block: Frame, flags: PageFlags) -> Result<(), Error> {
-        if page >= USER_END - LARGE_PAGE_SIZE {
+        let level = match block.order() {
+            LARGE_PAGE_ORDER => 1,
+            HUGE_PAGE_ORDER if arch::paging::has_huge_pages() => 2,
+            _ => return Err(Error::Unsupported),
+        };
+        if page >= USER_END - span(level) {
             return Err(Error::OutOfRange);
         }
-        if !page.is_multiple_of(LARGE_PAGE_SIZE) {
+        if !page.is_multiple_of(span(level)) {
             return Err(Error::Misaligned);
         }
         let is_plain = flags.contains(PageFlags::USER_ACCESS) && !flags.contains(PageFlags::COPY_ON_WRITE);
-        if !flags.fit_user() || !is_plain || block.order() != LARGE_PAGE_ORDER {
+        if !flags.fit_user() || !is_plain {
             return Err(Error::Unsupported);
         }
         if !block.is_unique() {
             return Err(Error::InUse);
         }
-        let (directory, i) = self.directory_or_new(page)?;
-        if !directory.load(i).is_absent() {
+        let (table, i) = self.table_or_new(page, level)?;
+        if !table.load(i).is_absent() {
             return Err(Error::AlreadyMapped);
         }
-        directory.store(i, Entry::large(block.into_raw(), flags));
-        directory.count_add(1);
-        self.large.set(self.large.get() + 1);
+        table.store(i, Entry::large(block.into_raw(), flags));
+        table.count_add(1);
+        let count = if level == 1 { &self.large } else { &self.huge };
+        count.set(count.get() + 1);
+        Ok(())
+    }
+
+    /// Makes 512 pages of 2 MiB of each page of 1 GiB in a range where `is_needed` says so, of the part of the range that
+    /// it covers.
+    #[inline]
+    pub(super) fn split_huge(
+        &self,
+        range: Range<usize>,
+        is_needed: impl Fn(&Range<usize>) -> bool,
+    ) -> Result<(), Error> {
+        if self.huge.get() == 0 { Ok(()) } else { self.split_huge_slowly(range, &is_needed) }
+    }
+
+    #[cold]
+    fn split_huge_slowly(
+        &self,
+        range: Range<usize>,
+        is_needed: &dyn Fn(&Range<usize>) -> bool,
+    ) -> Result<(), Error> {
+        let mut start = range.start;
+        while start < range.end {
+            let end = ((start | (span(2) - 1)) + 1).min(range.end);
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            if let Some(table) = unsafe { self.space.root_table().child(index(start, ROOT_LEVEL)) }
+                && table.load(index(start, 2)).is_large()
+                && is_needed(&(start..end))
+            {
+                self.split_page(table, index(start, 2), 2)?;
+            }
+            start = end;
+        }
         Ok(())
     }
 
@@ -57,7 +100,7 @@ impl PageTable {
     }
 
     /// Returns the number of large pages that lie in a range.
-    pub fn large_pages_in(&self, range: core::ops::Range<usize>) -> usize {
+    pub fn large_pages_in(&self, range: Range<usize>) -> usize {
         let mut count = 0;
         if self.large_pages() != 0 {
             self.for_each_entry(range, |directory, i, pages| {
@@ -67,28 +110,34 @@ impl PageTable {
         count
     }
 
-    /// Makes 512 single pages of the large page behind an entry.
+    /// Makes 512 pages of the next smaller size of the large page behind an entry of this level.
     #[cold]
-    pub(super) fn split_large(&self, directory: Table<'_>, i: usize) -> Result<(), Error> {
+    pub(super) fn split_page(&self, above: Table<'_>, i: usize, level: u32) -> Result<(), Error> {
         let table = Table::allocate()?;
-        let entry = directory.load(i);
+        let entry = above.load(i);
         // SAFETY: the entry keeps its handle until it is overwritten below.
         let block = unsafe { Frame::borrow_raw(entry.frame()) };
-        if !block.split() {
+        let order = if level == 1 { 0 } else { LARGE_PAGE_ORDER };
+        if !block.split(order) {
             unreachable!("the entry owns the only handle");
         }
         // The MMU may set these until the entry is overwritten.
         let flags = entry.flags() | PageFlags::ACCESSED | PageFlags::DIRTY;
+        let part = if level == 1 { Entry::leaf } else { Entry::large };
         for slot in 0..ENTRIES {
-            table.store(slot, Entry::leaf(FrameNumber::new(entry.frame().get() + slot as u32), flags));
+            let first = FrameNumber::new(entry.frame().get() + ((slot as u32) << order));
+            table.store(slot, part(first, flags));
         }
         table.count_add(ENTRIES as u32);
-        directory.swap(i, Entry::table(table.number));
-        self.large.set(self.large.get() - 1);
+        above.swap(i, Entry::table(table.number));
+        if level == 1 {
+            self.large.set(self.large.get() - 1);
+        } else {
+            self.huge.set(self.huge.get() - 1);
+            self.large.set(self.large.get() + ENTRIES as u32);
+        }
         // No page changes, but no CPU shall have one cached in both sizes.
-        let mut flush = TlbFlush::new();
-        flush.begin(&self.space);
-        flush.everything();
+        self.space.invalidate(&[]);
         Ok(())
     }
 }
@@ -99,7 +148,11 @@ pub(super) fn unmap(directory: Table<'_>, i: usize, page: usize, unmap: &mut Unm
     // SAFETY: the entry owned this handle, and has been cleared.
     let block = unsafe { Frame::from_raw(old.frame()) };
     (unmap.removed)(page, &block, old.flags());
-    unmap.large += 1;
+    if block.order() == HUGE_PAGE_ORDER {
+        unmap.huge += 1;
+    } else {
+        unmap.large += 1;
+    }
     unmap.flush.everything();
     unmap.flush.frame(block);
 }

@@ -14,7 +14,7 @@
 //! 7. The root and all below live as long as a [`SpaceRef`]; a CPU that has the space loaded holds one.
 //!    A CPU whose task has no space keeps the last one loaded; it gives it up when the [`PageTable`] goes.
 //!
-//! Pages are of 4 KiB or, where the kernel asks for it, 2 MiB (`large`).
+//! Pages are of 4 KiB or, where the kernel asks for it, 2 MiB or 1 GiB (`large`).
 //!
 //! Source: Intel SDM volume 3, sections 4.5 (entries), 4.8 (accessed and dirty), 4.10 (invalidation).
 
@@ -29,7 +29,7 @@ mod table;
 
 pub use flags::PageFlags;
 pub use flush::TlbFlush;
-pub use large::{LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
+pub use large::{HUGE_PAGE_ORDER, LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
 pub use space::SpaceRef;
 pub use table::PageTable;
 

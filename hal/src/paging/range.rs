@@ -58,11 +58,12 @@ impl PageTable {
             pages += 1 << frame.order();
             removed(page, frame, flags);
         };
-        let mut unmap = Unmap { flush, removed: &mut removed, spared, shares: 0, large: 0 };
+        let mut unmap = Unmap { flush, removed: &mut removed, spared, shares: 0, large: 0, huge: 0 };
         // SAFETY: `self` is borrowed exclusively, and the root is of this level.
         unsafe { unmap_level(self.space.root_table(), ROOT_LEVEL, range, &mut unmap) };
         self.shares.set(self.shares.get() - unmap.shares);
         self.large.set(self.large.get() - unmap.large);
+        self.huge.set(self.huge.get() - unmap.huge);
         Ok(pages)
     }
 
@@ -191,14 +192,16 @@ impl PageTable {
         Ok(())
     }
 
-    /// Calls `visit` with every mapped page of a range, ascending.
+    /// Calls `visit` with every mapped page of a range, ascending. A page of 1 GiB that cannot be split, for want of a
+    /// frame, is left out.
     pub fn for_each(&self, range: Range<usize>, mut visit: impl FnMut(usize, FrameNumber, PageFlags)) {
+        let _ = self.split_huge(range.clone(), |_| true);
         self.for_each_entry(range, |directory, at, pages| {
             let above = directory.load(at);
             // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
             let Some(leaf) = (unsafe { directory.child(at) }) else {
                 for page in pages.step_by(PAGE_SIZE) {
-                    visit(page, above.single(page).frame(), above.flags());
+                    visit(page, above.single(page, 1).frame(), above.flags());
                 }
                 return;
             };
@@ -217,12 +220,13 @@ impl PageTable {
         range: Range<usize>,
         mut visit: impl FnMut(usize, FrameNumber, PageFlags, u32),
     ) {
+        let _ = self.split_huge(range.clone(), |_| true);
         self.for_each_entry(range, |directory, at, pages| {
             let above = directory.load(at);
             // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
             let Some(leaf) = (unsafe { directory.child(at) }) else {
                 for page in pages.step_by(PAGE_SIZE) {
-                    visit(page, above.single(page).frame(), above.flags(), 1);
+                    visit(page, above.single(page, 1).frame(), above.flags(), 1);
                 }
                 return;
             };
@@ -236,7 +240,7 @@ impl PageTable {
         });
     }
 
-    /// Calls `visit` with each entry of level 1 that is in use and meets the range: the table, the index, and the part of
+    /// Calls `visit` with each entry of level 1, below one that is no page, that is in use and meets the range: the table, the index, and the part of
     /// the range that it covers.
     pub(super) fn for_each_entry(
         &self,
@@ -320,8 +324,9 @@ pub(super) struct Unmap<'a> {
     pub(super) spared: PageFlags,
     /// Shared tables that were given up.
     pub(super) shares: u32,
-    /// Large pages that were unmapped.
+    /// Pages of 2 MiB, and of 1 GiB, that were unmapped.
     pub(super) large: u32,
+    pub(super) huge: u32,
 }
 
 /// Unmaps a range below one table; tells nothing about whether the table is empty now, its count does. Of a shared table
@@ -344,14 +349,11 @@ unsafe fn unmap_level(table: Table<'_>, level: u32, range: Range<usize>, unmap: 
                 unmap.flush.page(part.start, old);
                 unmap.flush.frame(frame);
             }
-        } else if level == 1 && table.load(i).is_special() {
-            let is_gone = if table.load(i).is_large() {
-                large::unmap(table, i, part.start, unmap);
-                true
-            } else {
-                share::unmap(table, i, part, unmap)
-            };
-            gone += u32::from(is_gone);
+        } else if table.load(i).is_large() {
+            large::unmap(table, i, part.start, unmap);
+            gone += 1;
+        } else if level == 1 && table.load(i).is_write_protected() {
+            gone += u32::from(share::unmap(table, i, part, unmap));
         // SAFETY: the caller's duty: tables below live until they are freed right here.
         } else if let Some(child) = unsafe { table.child(i) } {
             // SAFETY: the child is of the next level and covers this part of the range.

@@ -88,7 +88,7 @@ impl PageTable {
     /// Tells whether single pages can be changed everywhere: no table is shared, no page is large.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.shares.get() | self.large.get() == 0
+        self.shares.get() | self.large.get() | self.huge.get() == 0
     }
 
     /// Makes sure that a page can be changed by itself: what was a part of a large page is a single one then, and the
@@ -101,6 +101,7 @@ impl PageTable {
         if self.is_plain() {
             return Ok(());
         }
+        self.split_huge(page..page + 1, |_| true)?;
         match self.directory(page) {
             Ok((directory, i)) => self.separate_entry(page, directory, i),
             Err(_) => Ok(()),
@@ -113,6 +114,7 @@ impl PageTable {
     /// As [`separate`](Self::separate).
     #[inline]
     pub fn separate_range(&mut self, range: Range<usize>) -> Result<(), Error> {
+        self.split_huge(range.clone(), |_| true)?;
         self.separate_where(range, |_, _| true)
     }
 
@@ -127,6 +129,7 @@ impl PageTable {
         set: PageFlags,
         clear: PageFlags,
     ) -> Result<(), Error> {
+        self.split_huge(range.clone(), |_| true)?;
         // A large page cannot be held.
         let ends_access = clear.difference(set).contains(PageFlags::USER_ACCESS);
         self.separate_where(range, |entry, pages| !entry.is_large() || ends_access || pages.len() != span(1))
@@ -138,6 +141,7 @@ impl PageTable {
     /// As [`separate`](Self::separate).
     #[inline]
     pub fn prepare_unmap(&mut self, range: Range<usize>) -> Result<(), Error> {
+        self.split_huge(range.clone(), |pages| pages.len() != span(2))?;
         self.separate_where(range, |entry, pages| {
             if pages.len() == span(1) {
                 return false;
@@ -153,7 +157,11 @@ impl PageTable {
 
     /// Splits the large pages that meet a range.
     pub(super) fn split_range(&mut self, range: Range<usize>) -> Result<(), Error> {
-        if self.large.get() == 0 { Ok(()) } else { self.separate_where(range, |entry, _| entry.is_large()) }
+        self.split_huge(range.clone(), |_| true)?;
+        if self.large.get() == 0 {
+            return Ok(());
+        }
+        self.separate_where(range, |entry, _| entry.is_large())
     }
 
     /// Does what [`separate`](Self::separate) does where `is_needed` says so, of an entry and what it covers of the range.
@@ -190,7 +198,7 @@ impl PageTable {
     fn separate_entry(&self, page: usize, directory: Table<'_>, i: usize) -> Result<(), Error> {
         let entry = directory.load(i);
         if entry.is_large() {
-            self.split_large(directory, i)
+            self.split_page(directory, i, 1)
         } else if entry.is_write_protected() {
             self.stop_sharing(page, directory, i)
         } else {

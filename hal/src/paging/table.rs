@@ -12,7 +12,6 @@ use crate::frame::Frame;
 use super::entry::{Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::flush::TlbFlush;
-use super::large::LARGE_PAGE_SIZE;
 use super::range::clamp;
 use super::space::SpaceRef;
 
@@ -24,8 +23,9 @@ pub struct PageTable {
     pub(super) space: SpaceRef,
     /// Entries of level 1 that forbid stores, because others may have the table.
     pub(super) shares: Cell<u32>,
-    /// Pages of 2 MiB.
+    /// Pages of 2 MiB, and of 1 GiB.
     pub(super) large: Cell<u32>,
+    pub(super) huge: Cell<u32>,
 }
 
 impl Drop for PageTable {
@@ -40,7 +40,8 @@ impl PageTable {
     /// # Errors
     /// `OutOfMemory`: no frame for the root.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { space: SpaceRef::new()?, shares: Cell::new(0), large: Cell::new(0) })
+        let zero = || Cell::new(0);
+        Ok(Self { space: SpaceRef::new()?, shares: zero(), large: zero(), huge: zero() })
     }
 
     /// Returns the handle by which tasks and CPUs use the space.
@@ -64,8 +65,8 @@ impl PageTable {
         }
     }
 
-    /// Maps an unmapped page; the entry takes the frame's handle. A block of 2 MiB becomes a large page, which wants access
-    /// and no `COPY_ON_WRITE`. The frame is dropped on failure.
+    /// Maps an unmapped page; the entry takes the frame's handle. A block of 2 MiB, or of 1 GiB where the CPU can
+    /// do that, becomes a large page, which wants access and no `COPY_ON_WRITE`. The frame is dropped on failure.
     ///
     /// # Errors
     /// - `Misaligned`, `OutOfRange`: `page` is not the address of such a page below `USER_END`.
@@ -214,25 +215,20 @@ impl PageTable {
         if !is_page_aligned(page) {
             return Err(Error::NotMapped);
         }
-        let (mut table, mut i) = self.directory(page).map_err(|_| Error::NotMapped)?;
-        let above = table.load(i);
-        let is_large = above.is_large() && page.is_multiple_of(LARGE_PAGE_SIZE);
-        if !is_large {
-            if !above.is_own_table() {
-                self.separate(page)?;
-            }
-            (table, i) = (self.leaf(page).ok_or(Error::NotMapped)?, index(page, 0));
-        }
-        if table.load(i).is_absent() {
+        let (table, i, level) = self.find_for_unmap(page)?;
+        let old = table.load(i);
+        if old.is_absent() {
             return Err(Error::NotMapped);
         }
         let old = table.swap(i, Entry::ABSENT);
         let is_empty = table.count_sub(1);
         if old.may_be_cached() {
-            self.space.invalidate(if is_large { &[] } else { slice::from_ref(&page) });
+            self.space.invalidate(if level == 0 { slice::from_ref(&page) } else { &[] });
         }
-        if is_large {
-            self.large.set(self.large.get() - 1);
+        match level {
+            0 => (),
+            1 => self.large.set(self.large.get() - 1),
+            _ => self.huge.set(self.huge.get() - 1),
         }
         if is_empty {
             // Frees the tables; there is nothing else left that could fail.
@@ -242,13 +238,35 @@ impl PageTable {
         Ok(unsafe { Frame::from_raw(old.frame()) })
     }
 
+    /// Finds the entry of the largest page that starts at an address, and its level; what is larger, or shared, is
+    /// separated first.
+    #[inline]
+    fn find_for_unmap(&mut self, page: usize) -> Result<(Table<'_>, usize, u32), Error> {
+        let mut level = 0;
+        if !self.is_plain() {
+            let starts = |level: u32| {
+                let found = self.table(page, level);
+                page.is_multiple_of(span(level)) && found.is_ok_and(|(table, i)| table.load(i).is_large())
+            };
+            level = (1..=2).rev().find(|&level| starts(level)).unwrap_or(0);
+            if level == 0 {
+                self.separate(page)?;
+            }
+        }
+        let (table, i) = self.table(page, level).map_err(|_| Error::NotMapped)?;
+        Ok((table, i, level))
+    }
+
     /// Returns the entry for an address, as it acts, unless it is absent.
     #[inline]
     fn entry(&self, addr: usize) -> Option<Entry> {
-        let (directory, i) = self.directory(addr).ok()?;
+        let Ok((directory, i)) = self.directory(addr) else {
+            let (table, i) = self.table(addr, 2).ok()?;
+            return Some(table.load(i)).filter(|entry| entry.is_large()).map(|entry| entry.single(addr, 2));
+        };
         let above = directory.load(i);
         if above.is_large() {
-            return Some(above.single(addr));
+            return Some(above.single(addr, 1));
         }
         if !above.is_present() {
             return None;
@@ -275,23 +293,30 @@ impl PageTable {
         unsafe { directory.child(i) }
     }
 
-    /// Returns the table of level 1 for a user address and the index in it; if there is none, the end of the hole.
+    /// Returns the table of level 1 for a user address and the index in it; if there is none, the end of the hole, or of
+    /// the page of 1 GiB.
     #[inline]
     pub(super) fn directory(&self, addr: usize) -> Result<(Table<'_>, usize), usize> {
+        self.table(addr, 1)
+    }
+
+    /// Returns the table of this level for a user address, as [`directory`](Self::directory) does.
+    #[inline(always)]
+    fn table(&self, addr: usize, level: u32) -> Result<(Table<'_>, usize), usize> {
         if addr >= USER_END {
             return Err(USER_END);
         }
         let mut table = self.space.root_table();
-        for level in (2..=ROOT_LEVEL).rev() {
+        for above in (level + 1..=ROOT_LEVEL).rev() {
             // SAFETY: as in `leaf`.
-            table = unsafe { table.child(index(addr, level)) }.ok_or((addr | (span(level) - 1)) + 1)?;
+            table = unsafe { table.child(index(addr, above)) }.ok_or((addr | (span(above) - 1)) + 1)?;
         }
-        Ok((table, index(addr, 1)))
+        Ok((table, index(addr, level)))
     }
 
     /// Returns the table of level 0 for a user address (checked by the caller), making what is missing. It is this
     /// space's alone. `AlreadyMapped`: a large page.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leaf_or_new(&mut self, addr: usize) -> Result<Table<'_>, Error> {
         let (directory, i) = self.directory_or_new(addr)?;
         let entry = directory.load(i);
@@ -299,23 +324,32 @@ impl PageTable {
             // SAFETY: as in `leaf`.
             return Ok(unsafe { Table::at(entry.frame()) });
         }
-        if entry.is_large() {
-            return Err(Error::AlreadyMapped);
-        }
-        if entry.is_present() {
+        self.make_leaf(addr, directory, i)
+    }
+
+    #[cold]
+    fn make_leaf<'a>(&self, addr: usize, directory: Table<'a>, i: usize) -> Result<Table<'a>, Error> {
+        if directory.load(i).is_write_protected() {
             self.stop_sharing(addr, directory, i)?;
         }
         child_or_new(directory, i)
     }
 
-    /// Returns the table of level 1 for a user address (checked by the caller) and the index in it.
-    #[inline]
+    /// Returns the table of level 1 for a user address (checked by the caller) and the index in it. `AlreadyMapped`: a
+    /// page of 1 GiB.
+    #[inline(always)]
     pub(super) fn directory_or_new(&self, addr: usize) -> Result<(Table<'_>, usize), Error> {
+        self.table_or_new(addr, 1)
+    }
+
+    /// Returns the table of this level, as [`directory_or_new`](Self::directory_or_new) does.
+    #[inline(always)]
+    pub(super) fn table_or_new(&self, addr: usize, level: u32) -> Result<(Table<'_>, usize), Error> {
         let mut table = self.space.root_table();
-        for level in (2..=ROOT_LEVEL).rev() {
-            table = child_or_new(table, index(addr, level))?;
+        for above in (level + 1..=ROOT_LEVEL).rev() {
+            table = child_or_new(table, index(addr, above))?;
         }
-        Ok((table, index(addr, 1)))
+        Ok((table, index(addr, level)))
     }
 }
 
@@ -331,6 +365,9 @@ fn child_or_new(table: Table<'_>, i: usize) -> Result<Table<'_>, Error> {
 
 #[cold]
 fn new_child(table: Table<'_>, i: usize) -> Result<Table<'_>, Error> {
+    if !table.load(i).is_absent() {
+        return Err(Error::AlreadyMapped);
+    }
     let child = Table::allocate()?;
     table.store(i, Entry::table(child.number));
     table.count_add(1);

@@ -59,7 +59,7 @@ fn a_claim_is_checked() {
     let machine = Machine::current();
     assert_eq!(Frame::claim(FrameNumber::new(0), 0).unwrap_err(), Error::InUse);
     assert_eq!(Frame::claim(FrameNumber::new(3), 1).unwrap_err(), Error::Misaligned);
-    assert_eq!(Frame::claim(FrameNumber::new(0), 13).unwrap_err(), Error::Misaligned);
+    assert_eq!(Frame::claim(FrameNumber::new(0), 19).unwrap_err(), Error::Misaligned);
     assert_eq!(Frame::claim(FrameNumber::new(1 << 20), 0).unwrap_err(), Error::OutOfRange);
     assert_eq!(Frame::claim(FrameNumber::new(u32::MAX), 0).unwrap_err(), Error::OutOfRange);
     machine.fail_allocations_after(1);

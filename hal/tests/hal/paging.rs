@@ -4,10 +4,11 @@ use crate::test_kernel::{FREED, TestThread, frame};
 use hal::Error;
 use hal::addr::{FrameNumber, PAGE_SIZE, USER_END};
 use hal::cpu::CpuId;
+use hal::frame::Frame;
 use hal::paging::*;
 use hal::sim::{self, Machine, TlbEvent};
 use hal::task::{Current, HasTask, adopt_boot, current};
-use hal::user;
+use hal::user::{self, UserPtr};
 
 const PAGE: usize = 0x40_0000;
 
@@ -425,4 +426,73 @@ fn random_changes_agree_with_a_map() {
     assert_eq!(seen, model);
     drop(table);
     assert_eq!(machine.free_frames(), free);
+}
+
+const HUGE: usize = 1 << 30;
+
+/// A machine with a free block of 1 GiB, and a table that maps it at 3 GiB.
+fn huge_page() -> (PageTable, FrameNumber) {
+    Machine::builder().memory_mib(2112).build().enter();
+    let mut table = PageTable::new().unwrap();
+    let block = Frame::claim(FrameNumber::new(1 << 18), HUGE_PAGE_ORDER).unwrap();
+    let first = block.number();
+    table.map(3 * HUGE, block, PageFlags::USER).unwrap();
+    (table, first)
+}
+
+#[test]
+fn a_page_of_1_gib_is_mapped_and_unmapped_as_a_whole() {
+    let (mut table, first) = huge_page();
+    let inside = 3 * HUGE + 0x1234_5678;
+    assert_eq!(table.translate(inside), first.phys().checked_add(0x1234_5678));
+    assert_eq!(table.translate(4 * HUGE), None);
+    hal::sim::set_space(&table.space());
+    UserPtr::<u8>::new(inside).write(&7).unwrap();
+    assert_eq!(UserPtr::<u8>::new(inside).read(), Ok(7));
+
+    assert_eq!(table.map(inside & !0xfff, frame(0), PageFlags::USER), Err(Error::AlreadyMapped));
+    assert_eq!(table.map(3 * HUGE + (2 << 20), frame(9), PageFlags::USER), Err(Error::AlreadyMapped));
+    let block = table.unmap(3 * HUGE).unwrap();
+    assert_eq!((block.number(), block.order()), (first, HUGE_PAGE_ORDER));
+    assert!(UserPtr::<u8>::new(inside).read().is_err());
+    let misplaced = table.map(HUGE / 2, block, PageFlags::USER);
+    assert_eq!(misplaced, Err(Error::Misaligned));
+    assert_eq!(freed().last(), Some(&first));
+}
+
+#[test]
+fn what_concerns_a_part_of_1_gib_splits_it() {
+    const MIB: usize = 1 << 20;
+    let (mut table, first) = huge_page();
+    let start = 3 * HUGE;
+    let mut flush = TlbFlush::new();
+    assert_eq!(table.unmap_range(start + 4 * MIB..start + 6 * MIB, &mut flush), Ok(512));
+    assert_eq!(table.large_pages(), 511);
+    table.protect_range(start..start + MIB, PageFlags::empty(), PageFlags::WRITE, &mut flush).unwrap();
+    assert_eq!(table.large_pages(), 510);
+    flush.finish();
+    for (offset, mapped, writable) in
+        [(0, true, false), (MIB, true, true), (5 * MIB, false, false), (HUGE - 1, true, true)]
+    {
+        let flags = table.flags(start + offset);
+        assert_eq!(flags.is_some(), mapped, "{offset:#x}");
+        assert_eq!(flags.is_some_and(|flags| flags.contains(PageFlags::WRITE)), writable, "{offset:#x}");
+        assert_eq!(table.translate(start + offset).is_some(), mapped);
+    }
+    assert_eq!(table.translate(start + 6 * MIB), first.phys().checked_add(6 * MIB as u64));
+    assert_eq!(table.unmap_range(start..start + HUGE, &mut TlbFlush::new()), Ok((1 << 18) - 512));
+    assert!(Frame::claim(first, HUGE_PAGE_ORDER).is_ok(), "every part is free");
+}
+
+#[test]
+fn a_fork_splits_1_gib() {
+    let start = 3 * HUGE;
+    let (mut table, first) = huge_page();
+    let mut child = PageTable::new().unwrap();
+    let all = start..start + HUGE;
+    table.fork_range(&mut child, start..start + 4096, &mut TlbFlush::new(), |_| ()).unwrap();
+    assert_eq!(child.translate(start), first.phys().checked_add(0));
+    assert_eq!(table.unmap_range(all, &mut TlbFlush::new()), Ok(1 << 18));
+    drop((table, child));
+    assert!(Frame::claim(first, HUGE_PAGE_ORDER).is_ok());
 }

@@ -8,7 +8,7 @@ use hal::paging::{PageFlags, PageTable, TlbFlush};
 use hal::{Error, PAGE_SIZE};
 
 use super::harness::{Outcome, Row, Stopwatch};
-use crate::memory::physical::buddy_allocator::alloc_block;
+use crate::memory::physical::buddy_allocator::{alloc_block, alloc_frame};
 use crate::memory::virtual_mem::page_table::{map_page, translate, unmap_page};
 
 /// What the design allows for mapping a page.
@@ -50,12 +50,12 @@ fn pages(watch: &mut Stopwatch, Size { order, count }: Size, timed: What) -> Out
     let base = 1 << 40;
     let page = |index: usize| base + index * size;
     let mut table = PageTable::new().map_err(reason)?;
-    let mut frames: Vec<Frame> = iter::from_fn(|| alloc_block(order)).take(count + 1).collect();
-    if frames.len() <= count {
+    let mut frames: Vec<Frame> = iter::from_fn(|| alloc_block(order)).take(count).collect();
+    if frames.len() < count {
         return Err("no block of that size is free");
     }
     // What lies around it has made the tables on the way already.
-    let neighbour = frames.pop().ok_or("no frame")?;
+    let neighbour = alloc_frame().ok_or("no frame")?;
     map_page(&mut table, page(count), neighbour, PageFlags::USER).map_err(reason)?;
 
     let mut map = || -> Result<(), Error> {

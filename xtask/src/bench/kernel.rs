@@ -79,7 +79,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         initrd: None,
         append: format!("console=ttyS0 quiet panic=-1 {WORD}"),
         cpus: 1,
-        memory: "256M".to_owned(),
+        // Enough for a page of 1 GiB, beside what the kernel lies in.
+        memory: "2560M".to_owned(),
         accel: Accel::Tcg,
         kind: Kind::Q35,
         gdb: false,

@@ -111,7 +111,7 @@ fn walk(machine: &Inner, root: u64, addr: usize, access: Access) -> Result<Entry
             }
             let marked = Entry(entry.0 | marks.bits());
             match slot.compare_exchange(entry.0, marked.0, Ordering::SeqCst, Ordering::SeqCst) {
-                Ok(_) if level != 0 => return Ok(marked.single(addr)),
+                Ok(_) if level != 0 => return Ok(marked.single(addr, level)),
                 Ok(_) => return Ok(acts(marked)),
                 Err(seen) => entry = Entry(seen),
             }

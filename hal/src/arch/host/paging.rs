@@ -13,6 +13,10 @@ pub(crate) fn kernel_root_entry(_index: usize) -> u64 {
     0
 }
 
+pub(crate) fn has_huge_pages() -> bool {
+    true
+}
+
 /// # Safety
 /// None here; the walk checks what it finds.
 pub(crate) unsafe fn load_root(root: PhysAddr) {

@@ -5,13 +5,18 @@ use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
-use super::kernel_map;
+use super::{features, kernel_map};
 use crate::addr::PhysAddr;
 
 pub(crate) use super::shootdown::{ask_to_leave, shootdown};
 
 pub(crate) fn kernel_root_entry(index: usize) -> u64 {
     kernel_map::root_entry(index)
+}
+
+/// Tells whether the CPU has pages of 1 GiB.
+pub(crate) fn has_huge_pages() -> bool {
+    features::get().gigabyte_pages
 }
 
 /// Loads a root.

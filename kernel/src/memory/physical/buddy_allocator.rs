@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::array;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-use hal::addr::{FrameNumber, MAX_ORDER, PhysAddr};
+use hal::addr::{FrameNumber, MAX_FRAME_ORDER, MAX_ORDER, PhysAddr};
 use hal::boot::static_slice;
 use hal::cpu::CpuId;
 use hal::frame::Frame;
@@ -158,6 +158,8 @@ impl Default for BuddyAllocator {
 const POOL_ORDER_MIN: u8 = 6;
 const POOL_ORDER_MAX: u8 = MAX_ORDER;
 
+const NO_LIMIT: FrameNumber = FrameNumber::new(u32::MAX);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whom {
     Kernel,
@@ -245,14 +247,17 @@ pub fn alloc_zeroed_user_frame() -> Result<Frame, Errno> {
     Ok(frame)
 }
 
-/// Allocates a block of 2^`order` frames, aligned to its size, for the kernel's own use.
+/// Allocates a block of 2^`order` frames, aligned to its size, for the kernel's own use. One larger than the largest the
+/// buddy system has, up to [`MAX_FRAME_ORDER`], is put together of those.
 pub fn alloc_block(order: u8) -> Option<Frame> {
     if order == 0 {
         return alloc_frame();
     }
     let first = match CACHE.get().pop_block(order) {
         Some(first) => first,
-        None => PHYSICAL.take_block(order)?,
+        None if order <= MAX_ORDER => PHYSICAL.take_block(order)?,
+        None if order <= MAX_FRAME_ORDER => PHYSICAL.take_run(1 << order, 1 << order, NO_LIMIT)?.start,
+        None => return None,
     };
     claim(first, order)
 }
@@ -288,7 +293,7 @@ pub(crate) fn free_block(first: FrameNumber, order: u8) {
 /// Allocates `n` contiguous frames that start at a multiple of `align` frames (a power of two) and end at
 /// or below the address `limit`. `None` when there is no such run or the arguments make no sense.
 pub fn alloc_contiguous(n: usize, align: usize, limit: Option<PhysAddr>) -> Option<Contiguous> {
-    let limit = limit.and_then(PhysAddr::frame).unwrap_or(FrameNumber::new(u32::MAX));
+    let limit = limit.and_then(PhysAddr::frame).unwrap_or(NO_LIMIT);
     // The list first: the allocator's lock must not be held while the heap allocates.
     let mut blocks = Vec::new();
     start_if_needed();

@@ -6,7 +6,7 @@ use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
 use hal::PAGE_SIZE;
-use hal::addr::FrameNumber;
+use hal::addr::{FrameNumber, MAX_ORDER};
 
 use super::blocks::{Blocks, FreeError};
 use super::buddy_allocator::{BuddyAllocator, CACHE, Free, Whom, start_if_needed};
@@ -72,13 +72,16 @@ impl BuddyAllocator {
         }
     }
 
-    /// Gives a frame back when it does not fit the cache, or a block of several.
+    /// Gives a frame back when it does not fit the cache, or a block of several; one larger than the largest in parts.
     #[cold]
     #[inline(never)]
     pub(super) fn give_slowly(&self, first: FrameNumber, order: u8) {
         let mut free = self.free.lock();
         let Free { blocks, pool } = &mut *free;
-        let result = if self.is_pooled(first) {
+        let result = if order > MAX_ORDER {
+            let end = FrameNumber::new(first.get() + (1 << order));
+            FrameNumber::blocks(first..end).try_for_each(|(first, order)| blocks.give(first, order))
+        } else if self.is_pooled(first) {
             pool.give(first, order)
         } else {
             if order == 0 {
