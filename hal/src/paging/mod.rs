@@ -33,7 +33,7 @@ pub use large::{HUGE_PAGE_ORDER, LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
 pub use space::SpaceRef;
 pub use table::PageTable;
 
-pub(crate) use space::{CpuMask, activate, leave_unused, loaded};
+pub(crate) use space::{CpuMask, activate, leave_unused, loaded, obey};
 
 #[cfg(not(target_os = "none"))]
 pub(crate) use entry::{Entry, Table, index as table_index};

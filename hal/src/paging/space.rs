@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use address_tags::{Forget, Request, Tags};
+
 use crate::addr::{PhysAddr, USER_END};
 use crate::arch;
 use crate::cpu::CpuId;
@@ -41,6 +43,10 @@ pub(crate) struct Space {
     root: Frame,
     /// CPUs whose MMU may use the root. A CPU adds itself before it loads the root and leaves after loading another.
     cpus: AtomicU64,
+    /// No other space has or had this number.
+    number: u64,
+    /// How often CPUs have been asked to forget something.
+    generation: AtomicU64,
 }
 
 /// A handle of an address space: cheap to clone, comparable, keeps the tables alive.
@@ -64,7 +70,9 @@ impl SpaceRef {
         for index in ENTRIES / 2..ENTRIES {
             table.entries[index].store(arch::paging::kernel_root_entry(index), Ordering::Relaxed);
         }
-        Ok(SpaceRef(Arc::new(Space { root, cpus: AtomicU64::new(0) })))
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(SpaceRef(Arc::new(Space { root, cpus: AtomicU64::new(0), number, generation: AtomicU64::new(0) })))
     }
 
     pub(crate) fn root(&self) -> PhysAddr {
@@ -97,21 +105,27 @@ impl SpaceRef {
     /// Drops translations of the space on every CPU that has it loaded: of some pages, or of all if none is named. To be
     /// called after the entries have been changed, as [`other_cpus`](Self::other_cpus).
     pub(super) fn invalidate(&self, pages: &[usize]) {
+        // Sequentially consistent, between the changes and the look at who has it loaded: as `activate` wants it.
+        let generation = self.0.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        let request = Request { space: self.0.number, generation };
         if self.is_loaded_here() {
-            if pages.is_empty() {
-                arch::paging::invalidate_all();
+            match LOADED.get().tags.obey(request) {
+                Forget::Listed if !pages.is_empty() => {
+                    pages.iter().for_each(|&page| arch::paging::invalidate_page(page));
+                }
+                Forget::Nothing => (),
+                _ => arch::paging::invalidate_all(),
             }
-            pages.iter().for_each(|&page| arch::paging::invalidate_page(page));
         }
         let others = self.other_cpus();
         if !others.is_empty() {
-            arch::paging::shootdown(others, pages);
+            arch::paging::shootdown(others, request, pages);
         }
     }
 
     /// Tells whether this CPU has the space loaded.
     pub(crate) fn is_loaded_here(&self) -> bool {
-        LOADED.get().0.load(Ordering::Relaxed).cast_const() == Arc::as_ptr(&self.0)
+        LOADED.get().space.load(Ordering::Relaxed).cast_const() == Arc::as_ptr(&self.0)
     }
 }
 
@@ -181,16 +195,27 @@ pub(super) unsafe fn free_range(table: Table<'_>, level: u32, range: Range<usize
     table.count_sub(gone);
 }
 
-/// The space that a CPU has loaded; a reference counted in the `Arc`, or null before the first.
-struct Loaded(AtomicPtr<Space>);
+/// What a CPU knows about spaces.
+struct Loaded {
+    /// The one that is loaded; a reference counted in the `Arc`, or null before the first.
+    space: AtomicPtr<Space>,
+    /// What the TLB has of this one and others.
+    tags: Tags,
+}
 
 crate::per_cpu! {
-    static LOADED: Loaded = Loaded(AtomicPtr::new(core::ptr::null_mut()));
+    static LOADED: Loaded =
+        Loaded { space: AtomicPtr::new(core::ptr::null_mut()), tags: Tags::new() };
+}
+
+/// Tells what a CPU has to do about a request of another; to be called on that CPU with interrupts off, or as if so.
+pub(crate) fn obey(cpu: CpuId, request: Request) -> Forget {
+    LOADED.on(cpu).tags.obey(request)
 }
 
 /// Returns the space that this CPU has loaded. Valid as long as the thread does not block.
 pub(crate) fn loaded() -> Option<SpaceRef> {
-    let space = LOADED.get().0.load(Ordering::Relaxed).cast_const();
+    let space = LOADED.get().space.load(Ordering::Relaxed).cast_const();
     if space.is_null() {
         return None;
     }
@@ -201,18 +226,27 @@ pub(crate) fn loaded() -> Option<SpaceRef> {
 }
 
 /// Loads a space on this CPU, unless it is loaded already. To be called with interrupts off.
+#[inline]
 pub(crate) fn activate(space: &SpaceRef) {
-    let slot = &LOADED.get().0;
-    let old = slot.load(Ordering::Relaxed).cast_const();
-    if old == Arc::as_ptr(&space.0) {
-        return;
+    if !space.is_loaded_here() {
+        load(space);
     }
+}
+
+/// Loads a space that is not loaded.
+#[inline(never)]
+fn load(space: &SpaceRef) {
+    let Loaded { space: slot, tags } = LOADED.get();
+    let old = slot.load(Ordering::Relaxed).cast_const();
     let me = 1 << crate::cpu::id().index();
-    // Sequentially consistent, before the load: whoever changes an entry later sees this CPU (`other_cpus`).
+    // Sequentially consistent, before the load and the look at the generation: whoever changes an entry later sees this CPU
+    // (`other_cpus`), or this CPU sees the new generation (`invalidate`).
     space.0.cpus.fetch_or(me, Ordering::SeqCst);
     let new = Arc::into_raw(space.0.clone());
-    // SAFETY: a root with the kernel half in place; the slot keeps it alive until another one is loaded.
-    unsafe { arch::paging::load_root(space.root()) };
+    let choose = |count| tags.enter(count, space.0.number, space.0.generation.load(Ordering::SeqCst));
+    // SAFETY: a root with the kernel half in place; the slot keeps it alive until another one is loaded. The tag is kept
+    // only for this space, and only if no request has passed that this CPU has not obeyed.
+    unsafe { arch::paging::load_root(space.root(), choose) };
     slot.store(new.cast_mut(), Ordering::Relaxed);
     if !old.is_null() {
         // SAFETY: the slot owned this count, and has been overwritten.
@@ -224,7 +258,7 @@ pub(crate) fn activate(space: &SpaceRef) {
 /// Loads the kernel's own root on this CPU if it has the space of this root loaded and its task does not use it. To be
 /// called with interrupts off, by somebody who keeps the space alive: what was loaded is not the last handle.
 pub(crate) fn leave_unused(root: PhysAddr) {
-    let slot = &LOADED.get().0;
+    let Loaded { space: slot, tags } = LOADED.get();
     let loaded = slot.load(Ordering::Relaxed).cast_const();
     if loaded.is_null() {
         return;
@@ -235,6 +269,7 @@ pub(crate) fn leave_unused(root: PhysAddr) {
         return;
     }
     arch::paging::load_kernel_root();
+    tags.leave();
     slot.store(core::ptr::null_mut(), Ordering::Relaxed);
     // SAFETY: the slot owned this count, and has been overwritten.
     let space = unsafe { Arc::from_raw(loaded) };

@@ -446,7 +446,7 @@ fn a_page_of_1_gib_is_mapped_and_unmapped_as_a_whole() {
     let inside = 3 * HUGE + 0x1234_5678;
     assert_eq!(table.translate(inside), first.phys().checked_add(0x1234_5678));
     assert_eq!(table.translate(4 * HUGE), None);
-    hal::sim::set_space(&table.space());
+    sim::set_space(&table.space());
     UserPtr::<u8>::new(inside).write(&7).unwrap();
     assert_eq!(UserPtr::<u8>::new(inside).read(), Ok(7));
 

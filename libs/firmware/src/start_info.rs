@@ -106,6 +106,12 @@ pub fn parameter<'a>(command_line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .last()
 }
 
+/// Tells whether a word stands on the command line, before `--`.
+pub fn has_word(command_line: &[u8], word: &[u8]) -> bool {
+    let mut words = command_line.split(|byte| byte.is_ascii_whitespace()).take_while(|word| *word != b"--");
+    words.any(|other| other == word)
+}
+
 /// Reads a size as Linux writes it: a number (decimal, or 0x) and perhaps K, M, G or T.
 pub fn parse_size(text: &[u8]) -> Option<u64> {
     let (digits, radix) = match text.strip_prefix(b"0x") {
@@ -196,6 +202,8 @@ mod tests {
         let line = b"mem=1G quiet mem=64M -- mem=2M";
         assert_eq!(parameter(line, b"mem"), Some(&b"64M"[..]));
         assert_eq!(parameter(line, b"me"), None);
+        assert!(has_word(line, b"quiet") && !has_word(line, b"mem"));
+        assert!(!has_word(b"-- nopcid", b"nopcid"));
         assert_eq!(parse_size(b"64M"), Some(64 << 20));
         assert_eq!(parse_size(b"0x1000k"), Some(0x40_0000));
         for wrong in [&b""[..], b"x", b"5Q", b"0x", b"99999999999999T", b"1MM"] {

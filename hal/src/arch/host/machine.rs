@@ -3,13 +3,14 @@
 use core::marker::PhantomData;
 use std::boxed::Box;
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::api::{Outcome, TlbEvent};
 use super::io::Uart;
+use super::paging::Tlb;
 use super::program::Programs;
 use crate::addr::{FrameNumber, PAGE_SIZE};
 use crate::cpu::CpuId;
@@ -70,8 +71,7 @@ pub(super) struct Cpu {
     pub(super) deadline_ns: AtomicU64,
     /// Physical address of the root table, 0 before the first.
     pub(super) root: AtomicU64,
-    /// Cached leaf entries by page.
-    pub(super) tlb: Mutex<HashMap<usize, u64>>,
+    pub(super) tlb: Mutex<Tlb>,
     pub(super) thread: AtomicPtr<()>,
     pub(super) task: AtomicPtr<Task>,
     /// Its free heap slots.
@@ -88,7 +88,7 @@ impl Cpu {
             lines: Default::default(),
             deadline_ns: AtomicU64::new(NONE),
             root: AtomicU64::new(0),
-            tlb: Mutex::new(HashMap::new()),
+            tlb: Mutex::default(),
             thread: AtomicPtr::default(),
             task: AtomicPtr::default(),
             slots: Stock::new(),

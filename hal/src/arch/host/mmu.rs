@@ -1,10 +1,10 @@
 //! The software page walk, with a TLB for each CPU.
 
 use core::sync::atomic::Ordering;
-use std::collections::HashMap;
 
 use super::machine::{Inner, lock, machine};
 use super::memory;
+use super::paging::Tlb;
 use crate::addr::{PAGE_SIZE, PhysAddr, page_floor};
 use crate::paging::{Entry, PageFlags, Table, table_index};
 use crate::upcall::{Access, PageFault, bound};
@@ -55,14 +55,14 @@ fn allows(entry: Entry, access: Access) -> bool {
 
 fn translate(
     machine: &Inner,
-    tlb: &mut HashMap<usize, u64>,
+    tlb: &mut Tlb,
     root: u64,
     addr: usize,
     access: Access,
 ) -> Result<PhysAddr, Miss> {
     let page = page_floor(addr);
     let offset = (addr % PAGE_SIZE) as u64;
-    let hit = tlb.get(&page).map(|&entry| Entry(entry)).filter(|&entry| {
+    let hit = tlb.get(page).map(Entry).filter(|&entry| {
         // A first write has to set the dirty bit in memory.
         allows(entry, access) && (access != Access::Write || entry.flags().contains(PageFlags::DIRTY))
     });
@@ -70,7 +70,7 @@ fn translate(
         Some(entry) => entry,
         None => {
             // As the hardware does, an access that faults forgets the cached entry and walks.
-            tlb.remove(&page);
+            tlb.forget(&[page]);
             let entry = walk(machine, root, addr, access)?;
             tlb.insert(page, entry.0);
             entry

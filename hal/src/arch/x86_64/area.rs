@@ -49,7 +49,7 @@ pub(super) struct CpuArea {
     /// One bit for each CPU whose flush request this one has to serve.
     pub(super) shootdown_from: AtomicU64,
     /// The request of this CPU.
-    pub(super) shootdown: super::shootdown::Request,
+    pub(super) shootdown: super::shootdown::Asked,
     /// This CPU's free heap slots.
     pub(super) slots: Stock,
     /// The stack that the CPU started on.

@@ -8,7 +8,7 @@ use super::area::CpuArea;
 use super::asm::{self, address};
 use super::features::{self, Below};
 use super::tables::{self, IST_STACKS, KERNEL_CS, SYSRET_BASE};
-use super::{fpu, registers};
+use super::{fpu, paging, registers};
 
 /// Flags that SYSCALL clears: all that means anything in the kernel.
 const SYSCALL_MASK: u64 = 0x0025_7fd5;
@@ -40,6 +40,7 @@ pub(super) fn cpu(area: &'static CpuArea, ist: [usize; IST_STACKS]) {
     cr4.set(Cr4Flags::OSXSAVE, features.xsave);
     // SAFETY: each feature exists; the tables loaded suit them.
     unsafe { Cr4::write(cr4) };
+    paging::enable_tags();
     let mut cr0 = Cr0::read();
     cr0.insert(Cr0Flags::WRITE_PROTECT | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR);
     cr0.insert(Cr0Flags::ALIGNMENT_MASK);

@@ -4,7 +4,9 @@
 //! was empty, and waits until all bits are clear. A CPU serves requests in the interrupt, and wherever it spins with
 //! interrupts off. The kernel is not preempted, so a CPU never makes a second request while one is under way.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use address_tags::{Forget, Request};
 
 use super::{apic, area, irq, paging};
 use crate::addr::PhysAddr;
@@ -18,16 +20,23 @@ const ALL: usize = usize::MAX;
 /// A request to load another root unless the current task uses this one, which stands in place of the first page.
 const LEAVE: usize = usize::MAX - 1;
 
+/// In place of the number of a space: the pages are the kernel's, which all spaces have.
+const KERNEL: u64 = 0;
+
 /// What a CPU asks of the others.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Request {
+pub(super) struct Asked {
+    space: AtomicU64,
+    generation: AtomicU64,
     count: AtomicUsize,
     pages: [AtomicUsize; MAX_PAGES],
 }
 
-impl Request {
-    fn fill(&self, pages: &[usize]) {
+impl Asked {
+    fn fill(&self, request: Request, pages: &[usize]) {
+        self.space.store(request.space, Ordering::Relaxed);
+        self.generation.store(request.generation, Ordering::Relaxed);
         if pages.is_empty() || pages.len() > MAX_PAGES {
             self.count.store(ALL, Ordering::Relaxed);
             return;
@@ -39,19 +48,29 @@ impl Request {
     }
 
     fn obey(&self) {
-        match self.count.load(Ordering::Relaxed) {
-            ALL => paging::invalidate_all(),
-            LEAVE => leave_unused(PhysAddr::new(self.pages[0].load(Ordering::Relaxed) as u64)),
-            count => self.pages[..count]
-                .iter()
-                .for_each(|page| paging::invalidate_page(page.load(Ordering::Relaxed))),
+        let count = self.count.load(Ordering::Relaxed);
+        if count == LEAVE {
+            return leave_unused(PhysAddr::new(self.pages[0].load(Ordering::Relaxed) as u64));
+        }
+        let [space, generation] = [&self.space, &self.generation].map(|word| word.load(Ordering::Relaxed));
+        let forget = match space {
+            KERNEL => Forget::Listed,
+            _ => crate::paging::obey(crate::cpu::id(), Request { space, generation }),
+        };
+        match forget {
+            Forget::Nothing => (),
+            Forget::Listed if count != ALL => {
+                let pages = self.pages[..count].iter();
+                pages.for_each(|page| paging::invalidate_page(page.load(Ordering::Relaxed)));
+            }
+            _ => paging::invalidate_all(),
         }
     }
 }
 
-/// Drops translations of pages on other CPUs; no pages means all. Returns when it is done.
-pub(crate) fn shootdown(targets: CpuMask, pages: &[usize]) {
-    area::this().shootdown.fill(pages);
+/// Drops translations of pages of a space on other CPUs; no pages means all. Returns when it is done.
+pub(crate) fn shootdown(targets: CpuMask, request: Request, pages: &[usize]) {
+    area::this().shootdown.fill(request, pages);
     ask(targets);
 }
 
@@ -89,7 +108,7 @@ pub(super) fn shootdown_kernel(pages: &[usize]) {
         .filter(|cpu| cpu.index() != me && area::of(*cpu).is_running())
         .fold(0, |mask, cpu: CpuId| mask | 1 << cpu.index());
     if others != 0 {
-        shootdown(CpuMask(others), pages);
+        shootdown(CpuMask(others), Request { space: KERNEL, generation: 0 }, pages);
     }
 }
 
