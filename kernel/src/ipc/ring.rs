@@ -14,12 +14,56 @@ use crate::uio::{Sink, Source};
 const SPARES: usize = 2;
 
 /// Bytes in a page.
-struct Buffer {
+pub struct Buffer {
     frame: Frame,
     start: usize,
     len: usize,
     /// A message of its own (`O_DIRECT`): read alone, never added to.
     is_packet: bool,
+}
+
+impl Buffer {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies all bytes to `target`, which is as long.
+    pub fn copy_to(&self, target: &mut [u8]) {
+        self.frame.read(self.start, target);
+    }
+
+    /// Forgets the first `count` bytes.
+    pub fn skip(&mut self, count: usize) {
+        let count = count.min(self.len);
+        self.start += count;
+        self.len -= count;
+    }
+
+    /// Moves bytes to `sink`, as many as it takes; returns how many.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn put(&mut self, sink: &mut Sink<'_>) -> Result<usize, Errno> {
+        let moved = sink.put_frame(&self.frame, self.start, self.len)?;
+        self.skip(moved);
+        Ok(moved)
+    }
+
+    /// The first `len` bytes, in the same page.
+    fn share(&self, len: usize) -> Self {
+        Self {
+            frame: self.frame.clone(),
+            start: self.start,
+            len: self.len.min(len),
+            is_packet: self.is_packet,
+        }
+    }
 }
 
 /// The buffers, oldest first.
@@ -122,6 +166,42 @@ impl Ring {
         Ok(done)
     }
 
+    /// Takes up to `len` bytes, all from the first buffer.
+    pub(crate) fn take_front(&mut self, len: usize) -> Option<Buffer> {
+        let first = self.buffers.front_mut()?;
+        if first.len <= len {
+            return self.buffers.pop_front();
+        }
+        let part = first.share(len);
+        first.skip(len);
+        Some(part)
+    }
+
+    /// The first `len` bytes of the buffer at `index`; they stay.
+    pub(crate) fn share(&self, index: usize, len: usize) -> Option<Buffer> {
+        self.buffers.get(index).map(|buffer| buffer.share(len))
+    }
+
+    /// Sees to it that another buffer can be added.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn make_room(&mut self) -> Result<(), Errno> {
+        fallible_room(&mut self.buffers)
+    }
+
+    /// Adds a buffer, for which there is room, behind the others.
+    pub(crate) fn push_back(&mut self, buffer: Buffer) {
+        self.buffers.push_back(buffer);
+    }
+
+    /// Puts back a buffer that was taken from the front. Should there be no memory to hold it, it is lost.
+    pub(crate) fn push_front(&mut self, buffer: Buffer) {
+        if fallible_room(&mut self.buffers).is_ok() {
+            self.buffers.push_front(buffer);
+        }
+    }
+
     /// Number of bytes.
     pub(crate) fn byte_count(&self) -> usize {
         self.buffers.iter().map(|buffer| buffer.len).sum()
@@ -219,6 +299,10 @@ impl Ring {
         self.buffers.push_back(Buffer { frame, start: 0, len, is_packet });
         Ok(moved)
     }
+}
+
+fn fallible_room(buffers: &mut VecDeque<Buffer>) -> Result<(), Errno> {
+    buffers.try_reserve(1).map_err(|_| Errno::ENOMEM)
 }
 
 /// What moves between a buffer and user memory moves as a whole, as on Linux: a part of it does not count.

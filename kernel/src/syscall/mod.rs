@@ -82,6 +82,7 @@ mod sigaction;
 mod signalfd;
 mod sigreturn;
 mod socket;
+mod splice;
 mod stat;
 mod strace;
 mod sysinfo;

@@ -7,7 +7,7 @@ use linux_abi::inotify::{IN_ACCESS, IN_MODIFY};
 use linux_abi::signal::Signal;
 use linux_abi::uio::RwFlags;
 
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, SyscallError, splice};
 use crate::fs::inotify::file_event;
 use crate::fs::vfs::{IoFlags, OpenFile};
 use crate::memory::fallible;
@@ -116,18 +116,27 @@ pub(super) fn pwritev2(cx: &Context, args: &Args) -> Result<usize, SyscallError>
 /// `EBADF`, `EINVAL`: an append-only target or a stream as source; `ESPIPE`: an offset for a stream; those of read and
 /// write; `EFAULT`: a bad offset pointer.
 pub(super) fn sendfile(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let (to, from) = (writable(cx, args.fd(0))?, readable(cx, args.fd(1))?);
     let offset_ptr = args.user_ptr::<i64>(2);
     let count = args.size(3).min(linux_abi::limits::MAX_RW_COUNT);
+    let start = if offset_ptr.is_null() { None } else { Some(offset_ptr.read()?) };
+    let from = readable(cx, args.fd(1))?;
+    if start.is_some() && !from.is_seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let explicit = start.map(offset).transpose()?;
+    let to = writable(cx, args.fd(0))?;
     if to.io_flags().contains(IoFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
-    let explicit = if offset_ptr.is_null() { None } else { Some(offset(offset_ptr.read()?)?) };
-    // What a stream has given cannot be put back. A terminal is one: a line is to be passed on as soon as it is there.
-    if !from.is_seekable() {
-        return Err(if explicit.is_some() { Errno::ESPIPE } else { Errno::EINVAL });
-    }
-    let done = copy(cx, &from, explicit, &to, None, count)?;
+    let done = if let Some(pipe) = to.file().as_pipe() {
+        let is_nonblocking = from.is_nonblocking() || to.is_nonblocking();
+        splice::file_to_pipe(cx, &from, explicit, &to, pipe, count, is_nonblocking)?
+    } else if from.metadata().mode.is_regular() {
+        copy(cx, &from, explicit, &to, None, count)?
+    } else {
+        // What a stream has given cannot be put back.
+        return Err(Errno::EINVAL);
+    };
     if let Some(start) = explicit {
         offset_ptr.write(&((start + done as u64).cast_signed()))?;
     }

@@ -8,8 +8,8 @@ use super::{
     getsockopt, gettimeofday, inotify_init, ioprio_set, kill, madvise, membarrier, memfd_create, mincore,
     mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl,
     process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid,
-    shmget, sigaction, signalfd, sigreturn, socket, stat, sysinfo, syslog, timer_create, timerfd_create,
-    uname, vhangup, wait,
+    shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo, syslog, timer_create,
+    timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -106,6 +106,9 @@ pub static ROWS: &[Row] = &[
     row(nr::PWRITEV2,          read::pwritev2,             IfSaRestart, Partial("RWF_HIPRI has no effect")),
     row(nr::SENDFILE,          read::sendfile,             IfSaRestart, Full),
     row(nr::COPY_FILE_RANGE,   read::copy_file_range,      IfSaRestart, Full),
+    row(nr::SPLICE,            splice::splice,             IfSaRestart, Full),
+    row(nr::TEE,               splice::tee,                IfSaRestart, Full),
+    row(nr::VMSPLICE,          splice::vmsplice,           IfSaRestart, Full),
     row(nr::LSEEK,             fcntl::lseek,               Never,       Full),
     // Files: descriptors.
     row(nr::OPEN,              open::open,                 IfSaRestart, Full),

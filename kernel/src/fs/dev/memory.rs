@@ -43,6 +43,10 @@ fn read_zeroes(sink: &mut Sink<'_>) -> Result<usize, Errno> {
 }
 
 impl File for Null {
+    fn is_spliced_from(&self) -> bool {
+        false
+    }
+
     fn read(&self, _position: &mut u64, _sink: &mut Sink<'_>, _flags: IoFlags) -> Result<usize, Errno> {
         Ok(0)
     }
@@ -57,6 +61,14 @@ impl File for Null {
 }
 
 impl File for Zero {
+    fn is_spliced_from(&self) -> bool {
+        false
+    }
+
+    fn is_spliced_to(&self) -> bool {
+        false
+    }
+
     fn read(&self, _position: &mut u64, sink: &mut Sink<'_>, _flags: IoFlags) -> Result<usize, Errno> {
         read_zeroes(sink)
     }
@@ -78,6 +90,14 @@ impl File for Zero {
 }
 
 impl File for Full {
+    fn is_spliced_from(&self) -> bool {
+        false
+    }
+
+    fn is_spliced_to(&self) -> bool {
+        false
+    }
+
     fn read(&self, _position: &mut u64, sink: &mut Sink<'_>, _flags: IoFlags) -> Result<usize, Errno> {
         read_zeroes(sink)
     }

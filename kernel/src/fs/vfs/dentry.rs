@@ -476,6 +476,10 @@ pub fn cached_names() -> usize {
 
 /// Flags that opening a directory accepts are checked elsewhere; reading one as a file is refused here.
 impl super::File for Dentry {
+    fn is_spliced_from(&self) -> bool {
+        false
+    }
+
     fn read(&self, _: &mut u64, _: &mut crate::uio::Sink<'_>, _: super::IoFlags) -> Result<usize, Errno> {
         Err(if self.is_directory() { Errno::EISDIR } else { Errno::EBADF })
     }

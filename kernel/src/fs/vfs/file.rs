@@ -198,6 +198,16 @@ pub trait File: Send + Sync {
         Ok(())
     }
 
+    /// Whether splice(2) reads from it. What counts events is not spliced.
+    fn is_spliced_from(&self) -> bool {
+        !self.ignores_seek()
+    }
+
+    /// Whether splice(2) writes to it.
+    fn is_spliced_to(&self) -> bool {
+        !self.ignores_seek()
+    }
+
     /// Adds lines to `/proc/<pid>/fdinfo/<fd>`.
     fn describe(&self, _text: &mut Text) {}
 

@@ -13,6 +13,7 @@
 //! 4. Who changes a count of ends wakes both queues.
 
 mod end;
+mod splice;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use linux_abi::open::OpenFlags;
 use linux_abi::stat::{Mode, S_IFIFO};
 
 use self::end::End;
+pub use self::splice::Passing;
 use crate::fs::vfs::anonymous::{self, Attributes};
 use crate::fs::vfs::{
     AttributeChanges, File, Inode, InodeState, IoFlags, Metadata, OpenFile, OpenRequest, PollEvents, clock,

@@ -105,6 +105,9 @@ static CALLS: &[(usize, &[Kind])] = &[
     (nr::PWRITEV2,          &[Int, Hex, Int, Long, Hex, RW]),
     (nr::SENDFILE,          &[Int, Int, Hex, Size]),
     (nr::COPY_FILE_RANGE,   &[Int, Hex, Int, Hex, Size, Hex]),
+    (nr::SPLICE,            &[Int, Hex, Int, Hex, Size, Hex]),
+    (nr::TEE,               &[Int, Int, Size, Hex]),
+    (nr::VMSPLICE,          &[Int, Hex, Size, Hex]),
     (nr::LSEEK,             &[Int, Long, One(names::WHENCE)]),
     // Files: descriptors.
     (nr::OPEN,              &[Path, OPEN, Octal]),
