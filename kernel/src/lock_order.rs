@@ -99,6 +99,10 @@ pub const SOCKET_PEER: LockRank = LockRank::new(370, "socket peer");
 pub const SOCKET_ARRIVALS: LockRank = LockRank::new(372, "socket arrivals");
 /// The Unix sockets and their names: looked up with nothing else held.
 pub const SOCKET_NAMES: LockRank = LockRank::new(374, "socket names");
+/// The System V semaphores and message queues, by id.
+pub const SYSV_IDS: LockRank = LockRank::new(470, "System V ids");
+/// One System V set of semaphores or message queue.
+pub const SYSV_OBJECT: LockRank = LockRank::new(475, "System V object");
 /// The interval timers of a process.
 pub const PROCESS_TIMERS: LockRank = LockRank::new(480, "process timers");
 /// The POSIX timers of a process.

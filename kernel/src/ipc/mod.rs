@@ -5,3 +5,4 @@ pub mod futex;
 pub mod pipe;
 pub(crate) mod ring;
 pub mod shm;
+pub mod sysv;

@@ -5,33 +5,30 @@
 
 use alloc::format;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::fmt::Write;
 use core::ops::Range;
 
 use hal::frame::Frame;
 use hal::sync::SpinLock;
 use hal::{Access, PAGE_SIZE};
-use linux_abi::cap::{CAP_IPC_LOCK, CAP_IPC_OWNER, CAP_SYS_ADMIN};
+use linux_abi::cap::CAP_IPC_LOCK;
 use linux_abi::errno::Errno;
 use linux_abi::ipc::*;
 
-use crate::fs::vfs::clock;
+use super::sysv::ids::{
+    Ids, Object, READ, WRITE, caller, check_access, check_owner, new_perm, now, set_owner,
+};
+use crate::fs::vfs::text::Text;
 use crate::lock_order;
 use crate::memory::page_cache::SharedMemory;
 use crate::memory::{MapLabel, MemoryObject};
 use crate::process::credentials::Credentials;
-use crate::scheduler;
 
-/// Segments at most (`SHMMNI`); ids are this many apart for one place in the table.
-const MAX_SEGMENTS: usize = 4096;
-const ID_STEP: usize = 1 << 15;
+/// Segments at most (`SHMMNI`).
+pub const MAX_SEGMENTS: usize = 4096;
 /// Bytes of a segment at most (`SHMMAX`), and pages of all (`SHMALL`).
 pub const MAX_BYTES: u64 = u64::MAX - (1 << 24);
-/// Permissions in a mode.
-const PERMISSIONS: u32 = 0o777;
-/// Read, and write, for whom it may concern.
-const READ: u32 = 0o444;
-const WRITE: u32 = 0o222;
+/// Execute, for whom it may concern.
 const EXECUTE: u32 = 0o111;
 
 /// A segment. What changes is in the table.
@@ -47,93 +44,14 @@ struct Entry {
     description: Shmid64Ds,
 }
 
-struct Table {
-    entries: Vec<Option<Entry>>,
-    /// Of the next segment, so that ids do not recur soon.
-    sequence: u16,
+impl Object for Entry {
+    fn perm(&self) -> Ipc64Perm {
+        self.description.shm_perm
+    }
 }
 
 hal::machine_static! {
-    static SEGMENTS: SpinLock<Table> =
-        SpinLock::new(lock_order::SHARED_SEGMENTS, Table { entries: Vec::new(), sequence: 0 });
-}
-
-fn now() -> i64 {
-    clock::now().tv_sec
-}
-
-/// The calling process, as others see it; 0 in the kernel itself.
-fn caller() -> i32 {
-    scheduler::current().user.as_ref().map_or(0, |user| user.process.pid)
-}
-
-/// Checks the permissions of a segment (`ipcperms`).
-fn check_access(perm: &Ipc64Perm, wanted: u32, who: &Credentials) -> Result<(), Errno> {
-    let owns = who.uid.effective == perm.cuid || who.uid.effective == perm.uid;
-    let in_group = who.is_member(perm.cgid) || who.is_member(perm.gid);
-    let granted = perm.mode
-        >> if owns {
-            6
-        } else if in_group {
-            3
-        } else {
-            0
-        };
-    let wanted = (wanted >> 6 | wanted >> 3 | wanted) & 7;
-    if wanted & !granted == 0 || who.has(CAP_IPC_OWNER) { Ok(()) } else { Err(Errno::EACCES) }
-}
-
-/// Checks that a segment may be changed.
-fn check_owner(perm: &Ipc64Perm, who: &Credentials) -> Result<(), Errno> {
-    let owns = who.uid.effective == perm.cuid || who.uid.effective == perm.uid;
-    if owns || who.has(CAP_SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
-}
-
-impl Table {
-    fn find(&mut self, id: i32) -> Result<&mut Entry, Errno> {
-        let index = usize::try_from(id).map_err(|_| Errno::EINVAL)? % ID_STEP;
-        let entry = self.entries.get_mut(index).and_then(Option::as_mut);
-        entry.filter(|entry| entry.segment.id == id).ok_or(Errno::EINVAL)
-    }
-
-    /// Finds a segment that has not been removed, by its key.
-    fn with_key(&self, key: i32) -> Option<&Entry> {
-        self.entries
-            .iter()
-            .flatten()
-            .find(|entry| entry.description.shm_perm.key == key && key != IPC_PRIVATE)
-    }
-
-    fn remove(&mut self, id: i32) -> Option<Entry> {
-        self.find(id).ok()?;
-        self.entries.get_mut(id as usize % ID_STEP)?.take()
-    }
-
-    /// Adds a segment; returns its id.
-    fn add(
-        &mut self,
-        key: i32,
-        len: usize,
-        memory: Arc<SharedMemory>,
-        mut description: Shmid64Ds,
-    ) -> Result<i32, Errno> {
-        let free = self.entries.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.entries.len());
-        if index == MAX_SEGMENTS {
-            return Err(Errno::ENOSPC);
-        }
-        if free.is_none() {
-            self.entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            self.entries.push(None);
-        } else {
-            self.sequence = self.sequence.wrapping_add(1);
-        }
-        let id = i32::try_from(self.sequence as usize * ID_STEP + index).map_err(|_| Errno::ENOSPC)?;
-        description.shm_perm.seq = self.sequence;
-        let segment = Arc::new(Segment { id, key, len, memory });
-        self.entries[index] = Some(Entry { segment, description });
-        Ok(id)
-    }
+    static SEGMENTS: SpinLock<Ids<Entry>> = SpinLock::new(lock_order::SHARED_SEGMENTS, Ids::new(MAX_SEGMENTS));
 }
 
 /// shmget(2): returns the id of the segment with a key, or of a new one.
@@ -142,21 +60,11 @@ impl Table {
 /// - `ENOENT`: none, and none is to be made. `EEXIST`: there is one. `EACCES`: not for the caller.
 /// - `EINVAL`: a size that none can have, or larger than that of the segment. `ENOSPC`: too many. `ENOMEM`.
 pub fn get(key: i32, size: u64, flags: u32, who: &Credentials) -> Result<i32, Errno> {
-    let existing = |table: &Table| {
-        let entry = table.with_key(key)?;
-        Some(if flags & (IPC_CREAT | IPC_EXCL) == IPC_CREAT | IPC_EXCL {
-            Err(Errno::EEXIST)
-        } else if entry.description.shm_segsz < size {
-            Err(Errno::EINVAL)
-        } else {
-            check_access(&entry.description.shm_perm, flags & PERMISSIONS, who).map(|()| entry.segment.id)
-        })
+    let suits = |entry: &Entry| {
+        if entry.description.shm_segsz < size { Err(Errno::EINVAL) } else { Ok(()) }
     };
-    if let Some(found) = existing(&SEGMENTS.lock()) {
-        return found;
-    }
-    if key != IPC_PRIVATE && flags & IPC_CREAT == 0 {
-        return Err(Errno::ENOENT);
+    if let Some(id) = SEGMENTS.lock().get(key, flags, who, suits)? {
+        return Ok(id);
     }
     if size == 0 || size > MAX_BYTES {
         return Err(Errno::EINVAL);
@@ -167,25 +75,22 @@ pub fn get(key: i32, size: u64, flags: u32, who: &Credentials) -> Result<i32, Er
     }
     crate::memory::reserve::check(1 << 13)?;
     let memory = SharedMemory::for_segment(len as u64, flags & SHM_NORESERVE == 0)?;
-    let perm = Ipc64Perm {
-        key,
-        uid: who.uid.effective,
-        gid: who.gid.effective,
-        cuid: who.uid.effective,
-        cgid: who.gid.effective,
-        mode: flags & PERMISSIONS,
-        ..Ipc64Perm::default()
-    };
-    let description = Shmid64Ds {
-        shm_perm: perm,
+    let mut description = Shmid64Ds {
+        shm_perm: new_perm(key, flags, who),
         shm_segsz: size,
         shm_ctime: now(),
         shm_cpid: caller(),
         ..Shmid64Ds::default()
     };
-    let mut table = SEGMENTS.lock();
+    let mut segments = SEGMENTS.lock();
     // Another process may have been faster.
-    existing(&table).unwrap_or_else(|| table.add(key, len, memory, description))
+    if let Some(id) = segments.get(key, flags, who, suits)? {
+        return Ok(id);
+    }
+    segments.add(|id, sequence| {
+        description.shm_perm.seq = sequence;
+        Entry { segment: Arc::new(Segment { id, key, len, memory }), description }
+    })
 }
 
 /// Prepares shmat(2): returns what is to be mapped and its length in bytes.
@@ -218,12 +123,7 @@ pub fn describe(
     who: &Credentials,
 ) -> Result<(i32, Shmid64Ds), Errno> {
     let mut table = SEGMENTS.lock();
-    let entry = if by_index {
-        let index = usize::try_from(id).map_err(|_| Errno::EINVAL)?;
-        table.entries.get_mut(index).and_then(Option::as_mut).ok_or(Errno::EINVAL)?
-    } else {
-        table.find(id)?
-    };
+    let entry = if by_index { table.at(id)?.1 } else { table.find(id)? };
     if !for_all {
         check_access(&entry.description.shm_perm, READ, who)?;
     }
@@ -238,9 +138,7 @@ pub fn set(id: i32, new: &Ipc64Perm, who: &Credentials) -> Result<(), Errno> {
     let mut table = SEGMENTS.lock();
     let description = &mut table.find(id)?.description;
     check_owner(&description.shm_perm, who)?;
-    let perm = &mut description.shm_perm;
-    (perm.uid, perm.gid) = (new.uid, new.gid);
-    perm.mode = perm.mode & !PERMISSIONS | new.mode & PERMISSIONS;
+    set_owner(&mut description.shm_perm, new);
     description.shm_ctime = now();
     Ok(())
 }
@@ -283,10 +181,40 @@ pub fn lock(id: i32, is_locked: bool, who: &Credentials) -> Result<(), Errno> {
 /// memory.
 pub fn totals() -> (usize, usize, u64, u64) {
     let table = SEGMENTS.lock();
-    let last = table.entries.iter().rposition(Option::is_some).unwrap_or(0);
-    let all = || table.entries.iter().flatten().map(|entry| &entry.segment);
+    let last = table.last_index();
+    let all = || table.iter().map(|(_, entry)| &entry.segment);
     let pages = all().map(|segment| (segment.len / PAGE_SIZE) as u64).sum();
     (last, all().count(), pages, all().map(|segment| segment.memory.page_count() as u64).sum())
+}
+
+/// Writes `/proc/sysvipc/shm`.
+pub fn write_table(text: &mut Text) {
+    text.push(
+        b"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n",
+    );
+    for (id, entry) in SEGMENTS.lock().iter() {
+        let (d, p) = (entry.description, entry.description.shm_perm);
+        let resident = entry.segment.memory.page_count() * PAGE_SIZE;
+        // A text that has become too long says so itself.
+        let _ = writeln!(
+            text,
+            "{:10} {id:10}  {:4o} {:21} {:5} {:5}  {:5} {:5} {:5} {:5} {:5} {:10} {:10} {:10} {resident:21} {:21}",
+            p.key,
+            p.mode,
+            d.shm_segsz,
+            d.shm_cpid,
+            d.shm_lpid,
+            d.shm_nattch,
+            p.uid,
+            p.gid,
+            p.cuid,
+            p.cgid,
+            d.shm_atime,
+            d.shm_dtime,
+            d.shm_ctime,
+            0
+        );
+    }
 }
 
 /// What one shmat(2) maps.

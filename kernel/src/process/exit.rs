@@ -13,6 +13,7 @@ use super::tree::{self, ExitRecord};
 use super::{Process, UserThread};
 use crate::fs::vfs::{FileTable, FsContext};
 use crate::ipc::futex;
+use crate::ipc::sysv::sem;
 use crate::scheduler::{self, Thread};
 
 /// Decides that every thread of `process` ends, and with which wait status. The first decision holds.
@@ -101,6 +102,9 @@ pub(super) fn release_user_memory(thread: &Thread, user: &UserThread, ends: bool
 /// Ends a process whose last thread is ending.
 fn finish_process(process: &Arc<Process>, last: &Thread) {
     process.timers.clear(process);
+    if process.has_semaphore_undo.load(Ordering::Relaxed) {
+        sem::undo_all(process.pid);
+    }
     release_vfork_parent(process);
     leave_address_space(process);
 

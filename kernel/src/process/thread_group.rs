@@ -143,6 +143,8 @@ pub struct Process {
     pub(super) thread_event: WaitQueue,
     /// Whether this process is a vfork child still using its parent's memory.
     pub(super) vfork_pending: AtomicBool,
+    /// Whether it changed System V semaphores with `SEM_UNDO`.
+    pub has_semaphore_undo: AtomicBool,
     /// Whether it has called execve since fork (setpgid refuses it then).
     pub has_execed: AtomicBool,
     /// Whether orphans below become its children (`PR_SET_CHILD_SUBREAPER`).
@@ -207,6 +209,7 @@ impl Process {
             job_event: WaitQueue::new(),
             thread_event: WaitQueue::new(),
             vfork_pending: AtomicBool::new(false),
+            has_semaphore_undo: AtomicBool::new(false),
             has_execed: AtomicBool::new(false),
             is_subreaper: AtomicBool::new(false),
             is_dumpable: AtomicBool::new(true),

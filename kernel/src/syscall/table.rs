@@ -6,10 +6,10 @@ use super::{
     acct, adjtimex, arch_prctl, attributes, bind, brk, capget, clock_gettime, clone, connect, directory,
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
     getsockopt, gettimeofday, inotify_init, ioprio_set, kill, madvise, membarrier, memfd_create, mincore,
-    mlock, mmap, mount, mprotect, mremap, msync, munmap, names, nanosleep, open, pidfd, pipe, poll, prctl,
-    process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, send, setitimer, setpgid, setuid,
-    shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo, syslog, timer_create,
-    timerfd_create, uname, vhangup, wait,
+    mlock, mmap, mount, mprotect, mremap, msgget, msync, munmap, names, nanosleep, open, pidfd, pipe, poll,
+    prctl, process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, semget, send, setitimer,
+    setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo, syslog,
+    timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -250,6 +250,14 @@ pub static ROWS: &[Row] = &[
     row(nr::SHMAT,               shmget::shmat,               Never,       Full),
     row(nr::SHMDT,               shmget::shmdt,               Never,       Full),
     row(nr::SHMCTL,              shmget::shmctl,              Never,       Full),
+    row(nr::SEMGET,              semget::semget,              Never,       Full),
+    row(nr::SEMOP,               semget::semop,               Never,       Partial("CLONE_SYSVSEM of a process: undone with the process")),
+    row(nr::SEMTIMEDOP,          semget::semtimedop,          Never,       Partial("as semop")),
+    row(nr::SEMCTL,              semget::semctl,              Never,       Full),
+    row(nr::MSGGET,              msgget::msgget,              Never,       Full),
+    row(nr::MSGSND,              msgget::msgsnd,              IfNoHandler, Full),
+    row(nr::MSGRCV,              msgget::msgrcv,              IfNoHandler, Full),
+    row(nr::MSGCTL,              msgget::msgctl,              Never,       Full),
     row(nr::PROCESS_VM_READV,    process_vm::process_vm_readv, Never,       Full),
     row(nr::PROCESS_VM_WRITEV,   process_vm::process_vm_writev, Never,       Full),
     // Signals.

@@ -14,7 +14,8 @@ use super::node::{Common, Directory, Entry, Topic};
 use crate::fs::inotify;
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{Inode, access};
-use crate::ipc::pipe;
+use crate::ipc::sysv::{msg, sem};
+use crate::ipc::{pipe, shm};
 use crate::memory::commitment::{OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO};
 use crate::memory::physical::buddy_allocator;
 use crate::process::{limits, tree};
@@ -119,7 +120,7 @@ static FS_INOTIFY: [Entry<Settings>; 3] = [
     ),
 ];
 
-static KERNEL: [Entry<Settings>; 16] = [
+static KERNEL: [Entry<Settings>; 23] = [
     value("arch", |_, text| line(text, uts::MACHINE)),
     value("cap_last_cap", |_, text| line(text, linux_abi::cap::CAP_LAST_CAP)),
     Entry::setting(
@@ -132,6 +133,9 @@ static KERNEL: [Entry<Settings>; 16] = [
         |_, text| show_name(text, &uts::host_name()),
         |_, name| store_name(name, uts::set_host_name),
     ),
+    value("msgmax", |_, text| line(text, msg::MAX_MESSAGE)),
+    value("msgmnb", |_, text| line(text, msg::MAX_BYTES)),
+    value("msgmni", |_, text| line(text, msg::MAX_QUEUES)),
     value("ngroups_max", |_, text| line(text, 65_536)),
     value("osrelease", |_, text| line(text, uts::RELEASE)),
     value("ostype", |_, text| line(text, uts::SYSTEM_NAME)),
@@ -145,6 +149,15 @@ static KERNEL: [Entry<Settings>; 16] = [
         |_, text| line(text, u8::from(SCHEDULER.is_fair_to_groups())),
         |_, value| store_group_fairness(value),
     ),
+    value("sem", |_, text| {
+        line(
+            text,
+            format_args!("{}\t{}\t{}\t{}", sem::MAX_IN_SET, sem::MAX_ALL, sem::MAX_OPERATIONS, sem::MAX_SETS),
+        )
+    }),
+    value("shmall", |_, text| line(text, shm::MAX_BYTES)),
+    value("shmmax", |_, text| line(text, shm::MAX_BYTES)),
+    value("shmmni", |_, text| line(text, shm::MAX_SEGMENTS)),
     value("tainted", |_, text| line(text, 0)),
     Entry::setting(
         "threads-max",

@@ -10,6 +10,8 @@ use super::{exo, interrupts, sysctl};
 use crate::drivers::{serial, tty};
 use crate::fs::vfs::text::Text;
 use crate::fs::vfs::{self, FileType, Inode, LinkTarget, device};
+use crate::ipc::shm;
+use crate::ipc::sysv::{msg, sem};
 use crate::memory::commitment;
 use crate::memory::physical::buddy_allocator;
 use crate::memory::physical::statistics::Zone;
@@ -31,7 +33,7 @@ impl Topic for System {
 const NS_PER_TICK: u64 = 10_000_000;
 
 /// What is in the root directory beside processes.
-pub(super) static ENTRIES: [Entry<System>; 25] = [
+pub(super) static ENTRIES: [Entry<System>; 26] = [
     Entry::new("self", 0o777, Content::Link(|_| self_link())),
     Entry::new("thread-self", 0o777, Content::Link(|_| thread_self_link())),
     Entry::new("mounts", 0o777, Content::FixedLink("self/mounts")),
@@ -54,6 +56,7 @@ pub(super) static ENTRIES: [Entry<System>; 25] = [
     Entry::text("softirqs", 0o444, |_, text| all(interrupts::soft_interrupts(text))),
     Entry::text("schedstat", 0o444, |_, text| all(schedstat(text))),
     Entry::text("stat", 0o444, |_, text| all(stat(text))),
+    Entry::directory("sysvipc", &SYSVIPC),
     Entry::text("swaps", 0o444, |_, text| all(text.write_str(SWAPS_HEADER))),
     Entry::text("uptime", 0o444, |_, text| all(uptime(text))),
     Entry::text("version", 0o444, |_, text| all(text.write_str(&uts::banner()))),
@@ -72,6 +75,21 @@ pub(super) fn network(common: Common) -> Arc<dyn Inode> {
 }
 
 const SWAPS_HEADER: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+static SYSVIPC: [Entry<System>; 3] = [
+    Entry::text("msg", 0o444, |_, text| {
+        msg::write_table(text);
+        Ok(())
+    }),
+    Entry::text("sem", 0o444, |_, text| {
+        sem::write_table(text);
+        Ok(())
+    }),
+    Entry::text("shm", 0o444, |_, text| {
+        shm::write_table(text);
+        Ok(())
+    }),
+];
 
 /// Takes the outcome of writing a text: that it has become too long, it says itself.
 pub(super) fn all(_: fmt::Result) -> Result<(), Errno> {
