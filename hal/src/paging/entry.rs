@@ -163,6 +163,9 @@ impl Entry {
     }
 }
 
+/// Entries in a line of the CPU's cache.
+const LINE: usize = 8;
+
 /// A reference to a table. Carries the frame's number for its count of entries.
 #[derive(Clone, Copy)]
 pub(crate) struct Table<'a> {
@@ -203,7 +206,27 @@ impl<'a> Table<'a> {
     /// Iterates over the entries in use among some, ascending. The caller may clear each when it comes.
     #[inline]
     pub(super) fn used(self, range: Range<usize>) -> impl Iterator<Item = usize> {
-        range.filter(move |&i| self.entries[i].load(Ordering::Relaxed) != Entry::ABSENT.0)
+        const { assert!(Entry::ABSENT.0 == 0) };
+        let load = move |i: usize| self.entries[i].load(Ordering::Relaxed);
+        let mut next = range.start;
+        core::iter::from_fn(move || {
+            while next < range.end {
+                let i = next;
+                // Tables of stacks and heaps are empty for the most part: a cache line at a time.
+                if i % LINE == 0
+                    && range.end - i >= LINE
+                    && (i..i + LINE).fold(0, |all, i| all | load(i)) == 0
+                {
+                    next += LINE;
+                    continue;
+                }
+                next += 1;
+                if load(i) != 0 {
+                    return Some(i);
+                }
+            }
+            None
+        })
     }
 
     /// Stores into an absent entry. Release: the frame's contents and the tables below are complete when another CPU's
