@@ -392,6 +392,44 @@ static void part_many(void)
     printf("%d left\n", threads_of(getpid()));
 }
 
+enum { CROWD = 10000 };
+static unsigned gate, waiting;
+
+static void *waits_at_gate(void *argument)
+{
+    __atomic_fetch_add(&waiting, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&gate, __ATOMIC_SEQ_CST))
+        syscall(SYS_futex, &gate, 128 /* wait, private */, 0, NULL);
+    return argument;
+}
+
+static void part_crowd(void)
+{
+    static pthread_t all[CROWD];
+    pthread_attr_t attributes;
+    long made = 0, sum = 0;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 16384);
+    while (made < CROWD && pthread_create(&all[made], &attributes, waits_at_gate, (void *)made) == 0)
+        made++;
+    for (int i = 0; i < 3000 && __atomic_load_n(&waiting, __ATOMIC_SEQ_CST) != made; i++)
+        pause_ms(10);
+    printf("%ld threads, %u wait, status shows %d\n", made, waiting, threads_of(getpid()));
+    __atomic_store_n(&gate, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &gate, 129 /* wake, private */, CROWD);
+    for (long i = 0; i < made; i++) {
+        void *result = NULL;
+
+        pthread_join(all[i], &result);
+        sum += (long)result;
+    }
+    printf("sum %ld\n", sum);
+    for (int i = 0; i < 300 && threads_of(getpid()) != 1; i++)
+        pause_ms(10);
+    printf("%d left\n", threads_of(getpid()));
+}
+
 PARTS({ "join", part_join }, { "conditions", part_conditions }, { "identity", part_identity }, { "exits", part_exits },
       { "leader", part_leader }, { "signals", part_signals }, { "fault", part_fault }, { "futex", part_futex },
-      { "clone", part_clone }, { "many", part_many })
+      { "clone", part_clone }, { "many", part_many }, { "crowd", part_crowd })

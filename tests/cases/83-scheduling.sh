@@ -79,3 +79,7 @@ p sched sigwait
 
 #case sched_autogroup
 p sched autogroup
+
+# Ten thousand threads in one process, which need more than a usual machine has.
+#case threads_crowd timeout=120 memory=1024
+p threads crowd

@@ -23,7 +23,7 @@ use crate::{cmd, paths, rootfs};
 
 /// How long a machine may be silent beyond the time limit of the case it runs, in which it may lose time to
 /// other work of this host.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(100);
 /// How many machines may die in one file before the rest of it is given up.
 const MAX_DEATHS: usize = 8;
 
@@ -51,14 +51,25 @@ impl fmt::Display for MachineKind {
 /// The machine on which Linux gives its answers. Its kernel does not start in much less memory.
 const USUAL: MachineKind = MachineKind { cpus: 1, memory_mib: 256 };
 /// The machines on which each case must give Linux's answer; a case that needs more memory is not run there.
-const KINDS: [MachineKind; 3] =
-    [USUAL, MachineKind { cpus: 4, memory_mib: 256 }, MachineKind { cpus: 1, memory_mib: 64 }];
+const KINDS: [MachineKind; 4] =
+    [USUAL, MachineKind { cpus: 4, memory_mib: 256 }, MachineKind { cpus: 1, memory_mib: 64 }, LARGE];
+
+/// The machine for cases that need more memory than the others have.
+const LARGE: MachineKind = MachineKind { cpus: 4, memory_mib: 2048 };
+
+impl MachineKind {
+    /// Whether a case is run on such a machine.
+    fn suits(self, case: &Case) -> bool {
+        let is_large = |memory_mib| memory_mib > USUAL.memory_mib;
+        case.memory_mib <= self.memory_mib && (!is_large(self.memory_mib) || is_large(case.memory_mib))
+    }
+}
 
 impl Job {
-    /// The cases of a file that have room on a machine; `None` if there are none.
+    /// The cases of a file that suit a machine; `None` if there are none.
     fn new(family: &str, file: &CaseFile, kind: MachineKind) -> Option<Self> {
         let mut file = file.clone();
-        file.cases.retain(|case| case.memory_mib <= kind.memory_mib);
+        file.cases.retain(|case| kind.suits(case));
         (!file.cases.is_empty()).then(|| Self { family: family.to_owned(), file, kind })
     }
 
@@ -132,18 +143,25 @@ pub(super) fn record(setup: &Setup) -> Result<()> {
     let expected = paths::root().join("tests/expected");
     fs::create_dir_all(&expected)?;
     for (family, file) in load(setup)? {
-        let cases = file.cases.clone();
-        let job = Job { family, file, kind: USUAL };
-        let result = boot(setup, &guest, &job, &cases)?;
-        if !result.transcript.is_done() {
-            bail!("{} did not come to its end on Linux:\n{}", job.name(), result.transcript.last_noise(30));
+        for job in [USUAL, MachineKind { cpus: 1, ..LARGE }]
+            .into_iter()
+            .filter_map(|kind| Job::new(&family, &file, kind))
+        {
+            let result = boot(setup, &guest, &job, &job.file.cases)?;
+            if !result.transcript.is_done() {
+                bail!(
+                    "{} did not come to its end on Linux:\n{}",
+                    job.name(),
+                    result.transcript.last_noise(30)
+                );
+            }
+            let path = expected.join(format!("{family}.txt"));
+            let known = Transcript::parse(&fs::read_to_string(&path).unwrap_or_default());
+            let names = read_cases(&family)?.cases.into_iter().map(|case| case.name);
+            let answers = result.transcript.over(&known, names);
+            let changed = write_if_changed(&path, &answers.to_expected(&family))?;
+            println!("{} {}", path.display(), if changed { "has changed" } else { "is as it was" });
         }
-        let path = expected.join(format!("{}.txt", job.family));
-        let known = Transcript::parse(&fs::read_to_string(&path).unwrap_or_default());
-        let names = read_cases(&job.family)?.cases.into_iter().map(|case| case.name);
-        let answers = result.transcript.over(&known, names);
-        let changed = write_if_changed(&path, &answers.to_expected(&job.family))?;
-        println!("{} {}", path.display(), if changed { "has changed" } else { "is as it was" });
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod boots;
 mod cases;
 mod dialogue;
 mod host;
+mod programs;
 mod transcript;
 
 use std::collections::VecDeque;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// Take Linux's answers to the cases anew and write them to `tests/expected`.
     #[arg(long)]
     pub(crate) record: bool,
+    /// Only run Debian's programs that press on the scheduler (rt-tests, stress-ng, sysbench, perf bench): minutes.
+    #[arg(long, conflicts_with_all = ["record", "quick"])]
+    pub(crate) programs: bool,
     /// Leave out the tests that run on this host.
     #[arg(long)]
     pub(crate) no_host: bool,
@@ -115,6 +119,10 @@ pub(crate) fn finish(totals: Totals) -> ExitCode {
 pub(crate) fn run(args: &Args) -> Result<Totals> {
     let started = Instant::now();
     let mut totals = Totals::default();
+    if args.programs {
+        let filter = args.filter.clone();
+        return programs::run(&Setup { kernel: kernel(args)?, accel: args.accel, quick: false, filter });
+    }
     if args.no_host {
         println!("left out: the tests on this host (--no-host)");
     } else {
