@@ -917,7 +917,60 @@ static void part_shm_keys(void)
     R(shmctl(id, IPC_STAT, &ds));
 }
 
-PARTS({ "shm", part_shm }, { "shm_keys", part_shm_keys }, { "overcommit", part_overcommit }, { "large", part_large }, { "faults", part_faults }, { "merges", part_merges }, { "merges_of_touched", part_merges_of_touched },
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+static void part_collapse(void)
+{
+    char *all = map(6 * LARGE, PROT_READ | PROT_WRITE);
+    char *a = (char *)(((unsigned long)all + LARGE - 1) & ~(LARGE - 1)) + LARGE;
+
+    // Sets the mapping apart from its neighbours.
+    R(madvise(all, 6 * LARGE, MADV_DONTDUMP));
+    R(madvise(a, LARGE, MADV_COLLAPSE));
+    a[3 * P] = 3, a[LARGE - 1] = 4;
+    CHECK("single pages", smaps(a, "AnonHugePages") == 0 && smaps(a, "Anonymous") == 8);
+    R(madvise(a, LARGE, MADV_COLLAPSE));
+    CHECK("a large page", smaps(a, "AnonHugePages") == 2048 && smaps(a, "Anonymous") == 2048);
+    printf("%d %d %d\n", a[3 * P], a[P], a[LARGE - 1]);
+    a[P] = 5;
+    R(madvise(a, LARGE, MADV_COLLAPSE));
+    R(madvise(a, 2 * LARGE, MADV_COLLAPSE));
+    a[LARGE] = 6;
+    R(madvise(a, 2 * LARGE, MADV_COLLAPSE));
+    CHECK("two", smaps(a, "AnonHugePages") == 4096);
+    printf("%d %d\n", a[P], a[LARGE]);
+    R(madvise(a, P, MADV_COLLAPSE));
+    R(madvise(a, 0, MADV_COLLAPSE));
+    R(madvise(a + P, P, MADV_COLLAPSE));
+    R(madvise(a + P, LARGE, MADV_COLLAPSE));
+    R(madvise(a + P, 2 * LARGE, MADV_COLLAPSE));
+    R(madvise(a + 1, LARGE, MADV_COLLAPSE));
+
+    char *b = a + 2 * LARGE;
+    for (int i = 0; i < 512; i++)
+        b[i * P] = (char)(i + 7);
+    IN_CHILD("child")
+        R(madvise(b, LARGE, MADV_COLLAPSE));
+    b[0] = 7;
+    R(madvise(b, LARGE, MADV_COLLAPSE));
+    printf("%d wrong\n", wrong_bytes(b, 512, 7));
+    R(mprotect(b + P, P, PROT_READ));
+    R(madvise(b, LARGE, MADV_COLLAPSE));
+    R(mprotect(b + P, P, PROT_READ | PROT_WRITE));
+    R(madvise(b, LARGE, MADV_COLLAPSE));
+    R(madvise(b, LARGE, MADV_NOHUGEPAGE));
+    R(madvise(b, LARGE, MADV_COLLAPSE));
+    char *small = map(4 * P, PROT_READ | PROT_WRITE);
+    small[0] = 1;
+    R(madvise(small, 4 * P, MADV_COLLAPSE));
+    R(munmap(a + LARGE, P));
+    R(madvise(a, 2 * LARGE, MADV_COLLAPSE));
+    printf("%d %d\n", a[P], probe(a + LARGE, 0));
+}
+
+PARTS({ "shm", part_shm }, { "shm_keys", part_shm_keys }, { "overcommit", part_overcommit }, { "large", part_large }, { "collapse", part_collapse }, { "faults", part_faults }, { "merges", part_merges }, { "merges_of_touched", part_merges_of_touched },
       { "merges_of_files", part_merges_of_files }, { "merges_by_advice", part_merges_by_advice }, { "advice", part_advice },
       { "advice_taken", part_advice_taken }, { "locks", part_locks }, { "lock_limits", part_lock_limits },
       { "seals", part_seals }, { "memfd", part_memfd }, { "remote", part_remote }, { "mincore", part_mincore },

@@ -89,7 +89,7 @@ pub(crate) fn cut_of(first: FrameNumber) -> Option<SlotSize> {
 }
 
 /// Makes frames, all of them the caller's, one block with one handle.
-fn set_block(first: FrameNumber, order: u8) {
+pub(crate) fn set_block(first: FrameNumber, order: u8) {
     // Relaxed: nobody else looks at owned frames.
     state(first)
         .into_iter()

@@ -126,7 +126,7 @@ impl CommandLine {
             // Read before the kernel proper runs, or meant for hardware we treat the same either way.
             (
                 "mem" | "earlyprintk" | "nokaslr" | "rootwait" | "rootdelay" | "reboot" | "acpi" | "pci"
-                | "noapic",
+                | "noapic" | "nopcid",
                 _,
             )
             | (

@@ -18,6 +18,12 @@ echo always > $large/enabled
 p memory large
 echo $was > $large/enabled
 
+#case large_pages_gathered
+was=$(sed 's/.*\[\(.*\)\].*/\1/' $large/enabled)
+echo never > $large/enabled
+p memory collapse
+echo $was > $large/enabled
+
 #case large_pages_only_when_advised
 was=$(sed 's/.*\[\(.*\)\].*/\1/' $large/enabled)
 echo madvise > $large/enabled

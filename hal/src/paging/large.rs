@@ -6,14 +6,15 @@
 
 use core::ops::Range;
 
-use crate::addr::{FrameNumber, USER_END};
+use crate::addr::{FrameNumber, PAGE_SIZE, USER_END};
 use crate::arch;
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 
 use super::entry::{ENTRIES, Entry, ROOT_LEVEL, Table, index, span};
 use super::flags::PageFlags;
 use super::range::Unmap;
+use super::space::free_range;
 use super::table::PageTable;
 
 /// Size of a large page in bytes.
@@ -38,19 +39,7 @@ impl PageTable {
             HUGE_PAGE_ORDER if arch::paging::has_huge_pages() => 2,
             _ => return Err(Error::Unsupported),
         };
-        if page >= USER_END - span(level) {
-            return Err(Error::OutOfRange);
-        }
-        if !page.is_multiple_of(span(level)) {
-            return Err(Error::Misaligned);
-        }
-        let is_plain = flags.contains(PageFlags::USER_ACCESS) && !flags.contains(PageFlags::COPY_ON_WRITE);
-        if !flags.fit_user() || !is_plain {
-            return Err(Error::Unsupported);
-        }
-        if !block.is_unique() {
-            return Err(Error::InUse);
-        }
+        check_large(page, &block, flags, level)?;
         let (table, i) = self.table_or_new(page, level)?;
         if !table.load(i).is_absent() {
             return Err(Error::AlreadyMapped);
@@ -140,6 +129,98 @@ impl PageTable {
         self.space.invalidate(&[]);
         Ok(())
     }
+
+    /// Puts a block in the place of the single pages around it, of which there is one at least: copies what they hold and
+    /// frees them; the rest of the block stays as it is. The block is dropped on failure.
+    ///
+    /// # Errors
+    /// `Unsupported`, `InUse`, `OutOfRange`, `Misaligned`: as [`map`](Self::map). `NotMapped`: there are no single pages.
+    /// `OutOfMemory`: as [`separate`](Self::separate).
+    pub fn gather(&mut self, page: usize, block: Frame, flags: PageFlags) -> Result<(), Error> {
+        check_large(page, &block, flags, 1)?;
+        self.separate(page)?;
+        let (directory, i) = self.directory(page).map_err(|_| Error::NotMapped)?;
+        // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+        let table = unsafe { directory.child(i) }.ok_or(Error::NotMapped)?;
+        directory.swap(i, Entry::ABSENT);
+        // From here on no CPU reaches the pages, so nobody stores to them any more.
+        self.space.invalidate(&[]);
+        for slot in table.used(0..ENTRIES) {
+            // SAFETY: the entry keeps its handle until it is freed below.
+            let frame = unsafe { Frame::borrow_raw(table.load(slot).frame()) };
+            block.copy_range(slot * PAGE_SIZE, &frame, 0, PAGE_SIZE);
+        }
+        directory.store(i, Entry::large(block.into_raw(), flags));
+        self.large.set(self.large.get() + 1);
+        // SAFETY: nothing points to the table any more.
+        unsafe { free_range(table, 0, 0..span(1)) };
+        // SAFETY: the entry owned the table, and has been overwritten.
+        drop(unsafe { Frame::from_raw(table.number) });
+        Ok(())
+    }
+
+    /// Makes large pages of single ones, where a table in the range maps a whole block in order, with the same rights to
+    /// all, and nobody else has a handle of a frame: what was split and is as before. Returns how many.
+    pub fn join_range(&mut self, range: Range<usize>) -> usize {
+        let mut joined = 0;
+        self.for_each_entry(range, |directory, i, _| {
+            let above = directory.load(i);
+            if !above.is_own_table() {
+                return;
+            }
+            // SAFETY: tables below the root are freed under an exclusive borrow of `self` only.
+            let table = unsafe { Table::at(above.frame()) };
+            let Some(flags) = joined_flags(table) else { return };
+            let first = table.load(0).frame();
+            // All handles of the frames are those of the table's entries.
+            frame::set_block(first, LARGE_PAGE_ORDER);
+            directory.swap(i, Entry::large(first, flags));
+            // No page changes, but no CPU shall have one cached in both sizes, or walk the table.
+            self.space.invalidate(&[]);
+            table.count_sub(ENTRIES as u32);
+            // SAFETY: the entry owned the table, and has been overwritten; no CPU walks it any more.
+            drop(unsafe { Frame::from_raw(table.number) });
+            joined += 1;
+        });
+        self.large.set(self.large.get() + joined as u32);
+        joined
+    }
+}
+
+/// Checks what is to become a large page of this level.
+#[inline]
+fn check_large(page: usize, block: &Frame, flags: PageFlags, level: u32) -> Result<(), Error> {
+    if page >= USER_END - span(level) {
+        return Err(Error::OutOfRange);
+    }
+    if !page.is_multiple_of(span(level)) {
+        return Err(Error::Misaligned);
+    }
+    let is_plain = flags.contains(PageFlags::USER_ACCESS) && !flags.contains(PageFlags::COPY_ON_WRITE);
+    if !flags.fit_user() || !is_plain || u32::from(block.order()) != level * u32::from(LARGE_PAGE_ORDER) {
+        return Err(Error::Unsupported);
+    }
+    if block.is_unique() { Ok(()) } else { Err(Error::InUse) }
+}
+
+/// Returns the flags of the large page that a table could become.
+fn joined_flags(table: Table<'_>) -> Option<PageFlags> {
+    let marks = PageFlags::ACCESSED | PageFlags::DIRTY;
+    let first = table.load(0);
+    let rights = first.flags().difference(marks);
+    let fits = |slot: usize| {
+        let entry = table.load(slot);
+        let is_next = entry.is_present() && entry.frame().get() == first.frame().get() + slot as u32;
+        is_next && entry.flags().difference(marks) == rights && frame::handles_of_owned(entry.frame()) == 1
+    };
+    let is_plain = rights.contains(PageFlags::USER_ACCESS) && !rights.contains(PageFlags::COPY_ON_WRITE);
+    let is_whole = table.in_use() == ENTRIES as u32
+        && is_plain
+        && first.frame().is_aligned_to(LARGE_PAGE_ORDER)
+        // Most that do not fit show it here.
+        && fits(ENTRIES - 1);
+    // The MMU may set these until the table is gone.
+    (is_whole && (0..ENTRIES).all(fits)).then_some(rights | marks)
 }
 
 /// Unmaps the large page at `page` behind an entry.

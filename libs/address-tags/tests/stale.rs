@@ -201,11 +201,11 @@ fn a_space_that_comes_back_unchanged_keeps_what_the_tlb_has() {
     assert_eq!(tags.enter(2, 7, 0), Load { keep: true, ..first });
     assert_eq!(tags.obey(Request { space: 7, generation: 1 }), Forget::Listed);
     assert_eq!(tags.obey(Request { space: 8, generation: 1 }), Forget::Nothing);
-    assert_eq!(tags.enter(2, 8, 1).keep, false);
-    assert_eq!(tags.enter(2, 7, 1).keep, true);
+    assert!(!tags.enter(2, 8, 1).keep);
+    assert!(tags.enter(2, 7, 1).keep);
     // A third one takes a tag away.
     tags.enter(2, 9, 0);
-    assert_eq!(tags.enter(2, 8, 1).keep, false);
+    assert!(!tags.enter(2, 8, 1).keep);
 }
 
 #[test]
@@ -216,5 +216,5 @@ fn requests_that_overtake_each_other_empty_the_tag_once() {
     assert_eq!(tags.obey(Request { space: 1, generation: 5 }), Forget::Nothing);
     tags.leave();
     assert_eq!(tags.obey(Request { space: 1, generation: 7 }), Forget::Nothing);
-    assert_eq!(tags.enter(6, 1, 7).keep, false);
+    assert!(!tags.enter(6, 1, 7).keep);
 }

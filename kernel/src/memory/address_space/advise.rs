@@ -21,9 +21,10 @@ impl Body {
     /// - `EINVAL`: unknown advice, a misaligned start, a range that wraps, or advice that does not fit the mapping.
     /// - `ENOMEM`: a hole in the range; the rest has been advised.
     /// - `EAGAIN`: no memory for a page table.
+    /// - For `MADV_COLLAPSE` as [`Mm::collapse`].
     /// - `EACCES`: `MADV_REMOVE` on a mapping that is not shared or cannot be made writable.
     pub fn madvise(&self, start: usize, len: usize, advice: u32) -> Result<(), Errno> {
-        let known = matches!(advice, MADV_NORMAL..=MADV_DONTNEED | MADV_FREE..=MADV_DONTNEED_LOCKED);
+        let known = matches!(advice, MADV_NORMAL..=MADV_DONTNEED | MADV_FREE..=MADV_COLLAPSE);
         if !known || !is_page_aligned(start) {
             return Err(Errno::EINVAL);
         }
@@ -106,6 +107,7 @@ impl Mm {
                 let mut flush = TlbFlush::new();
                 return self.zap(vma.kind(), part, &mut flush).map_err(|_| Errno::EAGAIN);
             }
+            MADV_COLLAPSE => return self.collapse(vma, part),
             // All that is needed is in memory, and nothing can be written out.
             _ => return Ok(()),
         };

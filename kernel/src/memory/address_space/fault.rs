@@ -320,7 +320,7 @@ fn allows(vma: &Vma, access: Access, forced: bool) -> bool {
 }
 
 /// Returns the flags of a page that is a private mapping's own.
-fn private_flags(flags: VmFlags) -> PageFlags {
+pub(super) fn private_flags(flags: VmFlags) -> PageFlags {
     let base = page_flags(flags) | PageFlags::ANONYMOUS;
     if flags.contains(VmFlags::WRITE) { base | PageFlags::WRITE } else { base }
 }

@@ -8,10 +8,12 @@ use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use hal::paging::{LARGE_PAGE_ORDER, LARGE_PAGE_SIZE, PageFlags};
 use hal::{PAGE_SHIFT, PAGE_SIZE};
+use linux_abi::errno::Errno;
 use linux_abi::limits::MMAP_MIN_ADDR;
 
+use super::fault::private_flags;
 use super::mm::Mm;
-use super::vma::{VmFlags, Vma};
+use super::vma::{Lineage, VmFlags, Vma};
 use super::vma_map::Position;
 use crate::memory::physical::buddy_allocator::{alloc_block, has_room_for, total_bytes};
 
@@ -55,6 +57,12 @@ impl LargePages {
     }
 }
 
+/// Returns the areas of 2 MiB that lie in a range altogether; the end is below the start if it has no border of one.
+pub(super) fn whole_areas(range: &Range<usize>) -> Range<usize> {
+    let mask = LARGE_PAGE_SIZE - 1;
+    range.start.saturating_add(mask) & !mask..range.end & !mask
+}
+
 /// Returns the addresses in a mapping that may be in large pages.
 pub(super) fn area(vma: &Vma) -> Range<usize> {
     let wanted = match LargePages::mode() {
@@ -62,13 +70,9 @@ pub(super) fn area(vma: &Vma) -> Range<usize> {
         LargePages::Advised => vma.flags.contains(VmFlags::HUGEPAGE),
         LargePages::Never => false,
     };
-    let mask = LARGE_PAGE_SIZE - 1;
-    let (start, end) = (vma.start.saturating_add(mask) & !mask, vma.end & !mask);
-    if wanted && vma.object.is_none() && vma.flags.contains(VmFlags::WRITE) && start < end {
-        start..end
-    } else {
-        0..0
-    }
+    let areas = whole_areas(&vma.range());
+    let is_fit = vma.object.is_none() && vma.flags.contains(VmFlags::WRITE) && !areas.is_empty();
+    if wanted && is_fit { areas } else { 0..0 }
 }
 
 impl Mm {
@@ -96,6 +100,55 @@ impl Mm {
             self.usage.anonymous += LARGE_PAGE_SIZE >> PAGE_SHIFT;
         }
         is_mapped
+    }
+
+    /// Makes large pages of all whole areas of 2 MiB in a part of a mapping, as `MADV_COLLAPSE` does: of single pages that
+    /// lie in order by joining them, of others by copying. Where nothing is in memory yet the rest is zeroes.
+    ///
+    /// # Errors
+    /// - `EINVAL`: a mapping that does not get large pages, or an area that nothing is in memory of or no page of which
+    ///   can be written. Those after it have been dealt with.
+    /// - `ENOMEM`: no block is free. What lies below has been dealt with.
+    pub(super) fn collapse(&mut self, vma: &Vma, part: Range<usize>) -> Result<(), Errno> {
+        let is_eligible = vma.object.is_none() && !vma.flags.contains(VmFlags::NOHUGEPAGE);
+        let areas = whole_areas(&part);
+        if !is_eligible
+            || vma.lineage == Lineage::NONE
+            || whole_areas(&vma.range()).is_empty()
+            // Linux's way of counting; an empty range is fine.
+            || areas.start > areas.end
+        {
+            return Err(Errno::EINVAL);
+        }
+        let flags = private_flags(vma.flags);
+        let mut result = Ok(());
+        for area in areas.step_by(LARGE_PAGE_SIZE) {
+            match self.collapse_area(area..area + LARGE_PAGE_SIZE, flags) {
+                Err(Errno::EINVAL) => result = Err(Errno::EINVAL),
+                done => done?,
+            }
+        }
+        result
+    }
+
+    fn collapse_area(&mut self, area: Range<usize>, flags: PageFlags) -> Result<(), Errno> {
+        if self.table.large_pages_in(area.clone()) == 1 || self.table.join_range(area.clone()) == 1 {
+            return Ok(());
+        }
+        let (mut is_written, mut anonymous) = (false, 0);
+        self.table.for_each(area.clone(), |_, _, flags| {
+            is_written |= flags.contains(PageFlags::WRITE);
+            anonymous += usize::from(flags.contains(PageFlags::ANONYMOUS));
+        });
+        if !is_written || !flags.contains(PageFlags::WRITE) {
+            return Err(Errno::EINVAL);
+        }
+        let block = has_room_for(LARGE_PAGE_SIZE).then(|| alloc_block(LARGE_PAGE_ORDER)).flatten();
+        let block = block.ok_or(Errno::ENOMEM)?;
+        block.zero();
+        self.table.gather(area.start, block, flags)?;
+        self.usage.anonymous += (LARGE_PAGE_SIZE >> PAGE_SHIFT) - anonymous;
+        Ok(())
     }
 
     /// As [`supply_large`](Self::supply_large), for a first store to a mapping, which is found out about here.
@@ -214,6 +267,67 @@ mod tests {
         assert_eq!(held(&space), (0, 0));
         // What was split is put together again. Some frames stay with this CPU.
         assert!(before - buddy_allocator::free_bytes() < 64 * PAGE_SIZE);
+    }
+
+    #[test]
+    fn what_was_split_is_joined_when_all_is_protected_alike() {
+        let space = space(AT, 2 * LARGE_PAGE_SIZE);
+        let prot = |from: usize, len: usize, prot: u32| space.mprotect(AT + from, len, prot).unwrap();
+        let counts = || (space.usage().large, space.usage().anonymous);
+        touch(&space, AT).unwrap();
+        space.write_remote(AT + 7 * PAGE_SIZE, &[7]).unwrap();
+        let frames = buddy_allocator::free_bytes();
+        prot(5 * PAGE_SIZE, PAGE_SIZE, 1);
+        assert_eq!(counts(), (0, 512));
+        prot(5 * PAGE_SIZE, PAGE_SIZE, 3);
+        assert_eq!(counts(), (0, 512), "only when all of it is looked at anyway");
+        prot(0, 2 * LARGE_PAGE_SIZE, 1);
+        assert_eq!(counts(), (1, 512));
+        assert_eq!(buddy_allocator::free_bytes(), frames + PAGE_SIZE, "the table is free");
+        prot(0, 2 * LARGE_PAGE_SIZE, 3);
+        let mut byte = [0];
+        space.read_remote(AT + 7 * PAGE_SIZE, &mut byte).unwrap();
+        assert_eq!(byte, [7]);
+        // A page that is gone, or in other hands, keeps the others apart.
+        space.madvise(AT + PAGE_SIZE, PAGE_SIZE, 4).unwrap();
+        prot(0, LARGE_PAGE_SIZE, 1);
+        assert_eq!(counts(), (0, 511));
+    }
+
+    #[test]
+    fn collapse_gathers_what_is_there_and_refuses_what_is_not() {
+        const COLLAPSE: u32 = 25;
+        let space = space(AT, 4 * LARGE_PAGE_SIZE);
+        LargePages::Never.set_mode();
+        assert_eq!(
+            space.madvise(AT, LARGE_PAGE_SIZE, COLLAPSE),
+            Err(Errno::EINVAL),
+            "nothing was ever stored"
+        );
+        touch(&space, AT + 3 * PAGE_SIZE).unwrap();
+        touch(&space, AT + LARGE_PAGE_SIZE - 1).unwrap();
+        space.write_remote(AT + 3 * PAGE_SIZE, &[3]).unwrap();
+        assert_eq!(held(&space), (0, 2));
+        assert_eq!(space.madvise(AT, LARGE_PAGE_SIZE, COLLAPSE), Ok(()));
+        assert_eq!(held(&space), (1, 512));
+        assert_eq!(space.madvise(AT, LARGE_PAGE_SIZE, COLLAPSE), Ok(()), "it is one already");
+        assert_eq!(
+            space.madvise(AT, 2 * LARGE_PAGE_SIZE, COLLAPSE),
+            Err(Errno::EINVAL),
+            "half of it is empty"
+        );
+        assert_eq!(space.madvise(AT, PAGE_SIZE, COLLAPSE), Ok(()), "no whole area is meant");
+        assert_eq!(space.madvise(AT + PAGE_SIZE, PAGE_SIZE, COLLAPSE), Err(Errno::EINVAL));
+        let mut bytes = [1; 2];
+        space.read_remote(AT + 3 * PAGE_SIZE, &mut bytes).unwrap();
+        assert_eq!(bytes, [3, 0]);
+        let child = space.fork().unwrap();
+        assert_eq!(space.madvise(AT, LARGE_PAGE_SIZE, COLLAPSE), Err(Errno::EINVAL), "nobody may store");
+        drop(child);
+        space.madvise(AT, LARGE_PAGE_SIZE, 15).unwrap();
+        assert_eq!(space.madvise(AT, LARGE_PAGE_SIZE, COLLAPSE), Err(Errno::EINVAL), "it objects");
+        space.munmap(AT, 4 * LARGE_PAGE_SIZE).unwrap();
+        assert_eq!(held(&space), (0, 0));
     }
 
     #[test]

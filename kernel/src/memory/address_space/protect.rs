@@ -1,13 +1,14 @@
 //! mprotect(2).
 
 use hal::addr::{is_page_aligned, page_ceil};
-use hal::paging::{PageFlags, TlbFlush};
+use hal::paging::{LARGE_PAGE_SIZE, PageFlags, TlbFlush};
 use hal::{PAGE_SHIFT, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::mman::Prot;
 
 use super::Body;
 use super::accounts::Limits;
+use super::large;
 use super::mm::{Mm, page_flags};
 use super::vma::{VmFlags, Vma};
 use crate::memory::commitment::charge;
@@ -79,7 +80,7 @@ impl Mm {
             let vma = self.vmas.containing(at).ok_or(Errno::ENOMEM)?;
             let part = at..vma.end.min(end);
             at = part.end;
-            let old = vma.flags;
+            let (old, vma_is_private) = (vma.flags, vma.object.is_none());
             let mut new = old.difference(VmFlags::ACCESS) | rights;
             let allowed = VmFlags::from_bits_truncate((new & VmFlags::MAY).bits() >> 4);
             if !allowed.contains(rights) {
@@ -111,7 +112,12 @@ impl Mm {
             }
             self.table.prepare_protect(part.clone(), set, clear)?;
             self.change_flags(part.clone(), |_: &Vma| Ok(new))?;
-            self.table.protect_range(part, set, clear, &mut flush)?;
+            self.table.protect_range(part.clone(), set, clear, &mut flush)?;
+            // What a smaller change has split is perhaps as one again.
+            if vma_is_private && part.len() >= LARGE_PAGE_SIZE {
+                flush.finish();
+                self.table.join_range(large::whole_areas(&part));
+            }
         }
         Ok(())
     }
