@@ -10,30 +10,27 @@
 //!
 //! A count that reaches 2^25 sticks: the frame is leaked rather than freed early (as Linux's `refcount_t` does).
 
+mod handles;
 mod table;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::num::NonZeroU32;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use crate::addr::{FrameNumber, MAX_FRAME_ORDER, MAX_ORDER, PAGE_SIZE, PhysAddr};
 use crate::arch;
 use crate::error::Error;
 use crate::heap::SlotSize;
+use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::upcall::bound;
 
+use self::handles::COUNT_MASK;
 pub(crate) use self::table::FrameTable;
 use self::table::ORDER_SHIFT;
 #[cfg(not(target_os = "none"))]
 pub(crate) use self::table::{FrameState, Taken};
 
-const COUNT_MASK: u32 = (1 << 26) - 1;
-/// From here on a count is saturated.
-const SATURATED: u32 = 1 << 25;
-/// Where a saturated count is put back to: 2^24 concurrent operations away from either end.
-const PINNED: u32 = SATURATED + (1 << 24);
 /// What the count is in a block that was cut into heap slots, to which the number of their size is added.
 const CUT: u32 = 1 << 24;
 
@@ -158,8 +155,7 @@ impl Frame {
     /// Tells whether this is the only handle. Nobody else can make another one then.
     #[inline]
     pub fn is_unique(&self) -> bool {
-        // Acquire pairs with the release in `drop`: the former handles' accesses happened before.
-        self.state().load(Ordering::Acquire) & COUNT_MASK == 1
+        handles::is_unique(self.state())
     }
 
     /// Returns the number of handles at some recent moment.
@@ -313,11 +309,9 @@ impl Frame {
     }
 
     /// Changes the count of a page table that several spaces have; `None` leaves it. Returns what `change` did.
-    /// Acquire and release: what one space did before it gave the table up happened before the next one's use.
     #[inline]
     pub(crate) fn update_count(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
-        let new = |old: u32| change(old & COUNT_MASK).map(|count| (old & !COUNT_MASK) | count);
-        self.state().fetch_update(Ordering::AcqRel, Ordering::Acquire, new).is_ok()
+        handles::update(self.state(), change)
     }
 
     #[inline]
@@ -325,13 +319,6 @@ impl Frame {
         arch::memory::assert_current(self.machine);
         state(self.number())
             .unwrap_or_else(|| unreachable!("in range since `claim`; the table never shrinks"))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn saturate(state: &AtomicU32) {
-        let _ = state
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some((old & !COUNT_MASK) | PINNED));
     }
 
     fn free(&mut self) {
@@ -345,12 +332,7 @@ impl Frame {
 impl Clone for Frame {
     #[inline]
     fn clone(&self) -> Self {
-        let state = self.state();
-        // Relaxed: a new handle comes from an existing one, which keeps the block alive.
-        let old = state.fetch_add(1, Ordering::Relaxed);
-        if old & COUNT_MASK >= SATURATED {
-            Self::saturate(state);
-        }
+        handles::add(self.state());
         Frame { number: self.number, machine: self.machine }
     }
 }
@@ -358,17 +340,7 @@ impl Clone for Frame {
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        let state = self.state();
-        // Alone: nobody can add a handle, so no read-modify-write is needed. Acquire pairs with the release below.
-        if state.load(Ordering::Acquire) & COUNT_MASK == 1 {
-            return self.free();
-        }
-        // Release: what this handle did happens before the block is freed.
-        let old = state.fetch_sub(1, Ordering::Release) & COUNT_MASK;
-        if old >= SATURATED {
-            Self::saturate(state);
-        } else if old == 1 {
-            fence(Ordering::Acquire);
+        if handles::drop_one(self.state()) {
             self.free();
         }
     }

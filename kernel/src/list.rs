@@ -22,9 +22,11 @@ pub struct Links<N> {
 }
 
 impl<N> Links<N> {
-    /// Makes the links of an object that is in no list.
-    pub const fn new() -> Self {
-        Self { next: ArcSlot::new(), previous: ArcSlot::new() }
+    hal::const_fn! {
+        /// Makes the links of an object that is in no list.
+        pub const fn new() -> Self {
+            Self { next: ArcSlot::new(), previous: ArcSlot::new() }
+        }
     }
 }
 
@@ -210,7 +212,7 @@ impl<N: Linked<K>, K> Drop for List<N, K> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use alloc::collections::VecDeque;
     use alloc::vec::Vec;

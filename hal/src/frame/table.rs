@@ -9,18 +9,20 @@
 //! allocator.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::error::Error;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The word of a frame. In the first frame of an owned block bits 0 to 25 are the number of handles; bits 27 to 31 are
 /// the order of the block, in other frames of it only if that was noted. All ones is idle. Otherwise it means nothing.
-#[derive(Debug, Default, zerocopy::FromZeros)]
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
 #[repr(transparent)]
 pub(crate) struct FrameState(AtomicU32);
 
 /// The bits of 64 frames, the lowest frame in the lowest bit.
-#[derive(Debug, Default, zerocopy::FromZeros)]
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
 #[repr(transparent)]
 pub(crate) struct Taken(AtomicU64);
 

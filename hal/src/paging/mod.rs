@@ -18,6 +18,7 @@
 //!
 //! Source: Intel SDM volume 3, sections 4.5 (entries), 4.8 (accessed and dirty), 4.10 (invalidation).
 
+mod cpu_mask;
 mod entry;
 mod flags;
 mod flush;
@@ -33,7 +34,8 @@ pub use large::{HUGE_PAGE_ORDER, LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
 pub use space::SpaceRef;
 pub use table::PageTable;
 
-pub(crate) use space::{CpuMask, activate, leave_unused, loaded, obey};
+pub(crate) use cpu_mask::CpuMask;
+pub(crate) use space::{activate, leave_unused, loaded, obey};
 
 #[cfg(not(target_os = "none"))]
 pub(crate) use entry::{Entry, Table, index as table_index};

@@ -9,7 +9,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::atomic::{AtomicPtr, Ordering};
 
 /// A place for at most one `Arc<T>`.
 pub struct ArcSlot<T> {
@@ -19,9 +20,11 @@ pub struct ArcSlot<T> {
 }
 
 impl<T> ArcSlot<T> {
-    /// Makes an empty slot.
-    pub const fn new() -> Self {
-        Self { content: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+    crate::const_fn! {
+        /// Makes an empty slot.
+        pub const fn new() -> Self {
+            Self { content: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+        }
     }
 
     /// Empties the slot and returns what was in it.

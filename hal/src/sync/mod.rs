@@ -10,6 +10,7 @@
 //! panics and names both. Guards are not `Send`: what acquired a lock releases it.
 
 mod arc_slot;
+pub mod atomic;
 mod mutex;
 mod once;
 mod per_cpu;

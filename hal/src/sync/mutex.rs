@@ -4,8 +4,8 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::atomic::{AtomicU32, Ordering};
 use super::rank::{Kind, LockRank, Rank, might_sleep};
 use crate::upcall::bound;
 
@@ -27,9 +27,11 @@ unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// Makes an unlocked mutex.
-    pub const fn new(rank: LockRank, value: T) -> Self {
-        Self { state: AtomicU32::new(FREE), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+    crate::const_fn! {
+        /// Makes an unlocked mutex.
+        pub const fn new(rank: LockRank, value: T) -> Self {
+            Self { state: AtomicU32::new(FREE), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+        }
     }
 
     /// Returns the value.

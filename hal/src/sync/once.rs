@@ -3,8 +3,8 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, Ordering};
 
+use super::atomic::{AtomicU8, Ordering};
 use crate::arch;
 
 const EMPTY: u8 = 0;
@@ -24,9 +24,11 @@ unsafe impl<T: Send + Sync> Sync for Once<T> {}
 unsafe impl<T: Send> Send for Once<T> {}
 
 impl<T> Once<T> {
-    /// Makes an empty cell.
-    pub const fn new() -> Self {
-        Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::uninit()) }
+    crate::const_fn! {
+        /// Makes an empty cell.
+        pub const fn new() -> Self {
+            Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::uninit()) }
+        }
     }
 
     /// Returns the value, if it is set.
@@ -91,7 +93,8 @@ impl<T> Default for Once<T> {
 
 impl<T> Drop for Once<T> {
     fn drop(&mut self) {
-        if *self.state.get_mut() == SET {
+        // The exclusive reference: whoever set it happened before.
+        if self.state.load(Ordering::Relaxed) == SET {
             // SAFETY: the value is complete and dropped once.
             unsafe { self.value.get_mut().assume_init_drop() };
         }

@@ -4,8 +4,8 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::atomic::{AtomicU32, Ordering};
 use super::rank::{Kind, LockRank, Rank};
 use crate::arch;
 
@@ -28,9 +28,11 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for RwSpinLock<T> {}
 unsafe impl<T: ?Sized + Send> Send for RwSpinLock<T> {}
 
 impl<T> RwSpinLock<T> {
-    /// Makes an unlocked lock.
-    pub const fn new(rank: LockRank, value: T) -> Self {
-        Self { state: AtomicU32::new(0), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+    crate::const_fn! {
+        /// Makes an unlocked lock.
+        pub const fn new(rank: LockRank, value: T) -> Self {
+            Self { state: AtomicU32::new(0), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+        }
     }
 }
 

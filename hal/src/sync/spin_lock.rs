@@ -4,8 +4,8 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::atomic::{AtomicBool, Ordering, test_and_set};
 use super::rank::{Kind, LockRank, Rank};
 use crate::arch;
 
@@ -17,7 +17,7 @@ impl Flag {
     /// Acquire pairs with the release in `unlock`.
     #[inline(always)]
     fn try_lock(&self) -> bool {
-        !self.0.swap(true, Ordering::Acquire)
+        test_and_set(&self.0)
     }
 
     #[inline(always)]
@@ -56,9 +56,11 @@ unsafe impl<T: ?Sized + Send> Sync for SpinLock<T> {}
 unsafe impl<T: ?Sized + Send> Send for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
-    /// Makes an unlocked lock.
-    pub const fn new(rank: LockRank, value: T) -> Self {
-        Self { flag: Flag(AtomicBool::new(false)), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+    crate::const_fn! {
+        /// Makes an unlocked lock.
+        pub const fn new(rank: LockRank, value: T) -> Self {
+            Self { flag: Flag(AtomicBool::new(false)), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+        }
     }
 
     /// Returns the value.
@@ -151,9 +153,11 @@ unsafe impl<T: ?Sized + Send> Sync for SpinLockIrq<T> {}
 unsafe impl<T: ?Sized + Send> Send for SpinLockIrq<T> {}
 
 impl<T> SpinLockIrq<T> {
-    /// Makes an unlocked lock.
-    pub const fn new(rank: LockRank, value: T) -> Self {
-        Self { flag: Flag(AtomicBool::new(false)), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+    crate::const_fn! {
+        /// Makes an unlocked lock.
+        pub const fn new(rank: LockRank, value: T) -> Self {
+            Self { flag: Flag(AtomicBool::new(false)), rank: Rank::new(rank), value: UnsafeCell::new(value) }
+        }
     }
 }
 

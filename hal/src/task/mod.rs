@@ -8,6 +8,7 @@
 //! 3. The kernel is not preempted: the current thread changes only inside [`switch_to`].
 //! 4. A thread dies by never being switched to again. Its stack is freed with the task; what lies on it is leaked.
 
+mod owner;
 mod regs;
 
 pub use regs::{SyscallFrame, UserRegs};
@@ -20,7 +21,7 @@ use core::any::TypeId;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::addr::PhysAddr;
 use crate::arch;
@@ -28,6 +29,7 @@ use crate::error::Error;
 use crate::paging::{self, SpaceRef};
 use crate::upcall::bound;
 use crate::user::Fault;
+use owner::Owned;
 
 bitflags::bitflags! {
     /// What a thread has to do before it returns to user mode. The kernel raises and lowers flags; this crate only looks
@@ -72,7 +74,7 @@ pub struct Task {
     /// Bits of [`Work`]. First: entry assembly reads it at offset 0.
     work: AtomicU32,
     /// Invariant 1.
-    on_cpu: AtomicBool,
+    on_cpu: Owned,
     /// The `Arc` of the thread while a CPU runs it, null otherwise.
     thread: AtomicPtr<()>,
     context: arch::task::Context,
@@ -122,7 +124,7 @@ impl Task {
     fn from_context(context: arch::task::Context, entry: Option<Entry>) -> Task {
         Task {
             work: AtomicU32::new(0),
-            on_cpu: AtomicBool::new(false),
+            on_cpu: Owned::new(),
             thread: AtomicPtr::new(core::ptr::null_mut()),
             context,
             space: UnsafeCell::new(None),
@@ -144,7 +146,7 @@ impl Task {
                 self.acquire();
                 // SAFETY: just acquired.
                 let old = unsafe { self.space.get().replace(space) };
-                self.on_cpu.store(false, Ordering::Release);
+                self.on_cpu.release();
                 old
             };
             drop(old);
@@ -172,7 +174,7 @@ impl Task {
 
     /// Tells whether some CPU runs the task at the moment.
     pub fn is_on_cpu(&self) -> bool {
-        self.on_cpu.load(Ordering::Acquire)
+        self.on_cpu.is_held()
     }
 
     /// Returns the base of the user's FS segment.
@@ -212,7 +214,7 @@ impl Task {
         crate::irq::disabled(|| {
             self.acquire();
             self.context.copy_fpu_from(&current.context);
-            self.on_cpu.store(false, Ordering::Release);
+            self.on_cpu.release();
         });
     }
 
@@ -226,10 +228,7 @@ impl Task {
 
     /// Sets `on_cpu`, waiting for whoever has it. Interrupts off.
     fn acquire(&self) {
-        // Acquire pairs with the release that ends every ownership.
-        while self.on_cpu.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            arch::cpu::relax_irq_off();
-        }
+        self.on_cpu.acquire(arch::cpu::relax_irq_off);
     }
 }
 
@@ -239,7 +238,7 @@ fn check_base(base: usize) -> Result<(), Error> {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        assert!(!*self.on_cpu.get_mut(), "a running task is dropped");
+        assert!(!self.on_cpu.is_held(), "a running task is dropped");
     }
 }
 
@@ -383,7 +382,7 @@ pub fn adopt_boot<T: HasTask>(make: impl FnOnce(Task) -> Arc<T>) {
     let thread = make(Task::from_context(arch::task::Context::adopt(), None));
     let task = thread.task();
     assert!(task.context.is_adopted(), "not the adopted task");
-    assert!(!task.on_cpu.swap(true, Ordering::Acquire), "the adopted task is running");
+    assert!(task.on_cpu.try_acquire(), "the adopted task is running");
     let task: *const Task = task;
     let raw = Arc::into_raw(thread).cast::<()>();
     // SAFETY: the count of `raw` keeps the task alive; it is the CPU's from here on (invariant 2).
@@ -438,9 +437,9 @@ unsafe fn finish_switch(left: *const Task) -> RawThread {
     // SAFETY: the CPU still owns the thread's reference, and with it the task.
     let task = unsafe { &*left };
     let thread = RawThread(task.thread.swap(core::ptr::null_mut(), Ordering::Relaxed));
-    // Release pairs with the acquire in `acquire`: the saved context is complete. From here on another CPU may run the
+    // The saved context is complete. From here on another CPU may run the
     // task; the thread's reference keeps its memory.
-    task.on_cpu.store(false, Ordering::Release);
+    task.on_cpu.release();
     thread
 }
 

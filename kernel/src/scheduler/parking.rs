@@ -1,8 +1,7 @@
 //! Sleep for `hal::sync::Mutex`: waiters in a table hashed by the address of the lock word.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-
 use hal::sync::SpinLockIrq;
+use hal::sync::atomic::{AtomicU32, Ordering, fence_after_exchange};
 
 use super::core::scheduler::current;
 use super::core::switch::schedule;
@@ -57,7 +56,9 @@ pub fn mutex_wake(word: &AtomicU32, n: usize) {
     for _ in 0..n {
         let next = bucket_of(key).lock().take_first(|thread| thread.park_key.load(Ordering::Relaxed) == key);
         let Some(thread) = next else { return };
-        thread.park_key.swap(0, Ordering::SeqCst);
+        thread.park_key.swap(0, Ordering::AcqRel);
+        // The sleeper looks at this after it stored its state.
+        fence_after_exchange();
         wake(thread, State::UNINTERRUPTIBLE);
     }
 }

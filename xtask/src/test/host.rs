@@ -1,4 +1,5 @@
-//! The tests that run on this host: `cargo nextest` if it is installed, else `cargo test`.
+//! The tests that run on this host: `cargo nextest` if it is installed, else `cargo test`; and the models of the
+//! lock-free parts, which loom runs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Totals;
 use crate::toolchain::host_cargo;
-use crate::{cmd, packages};
+use crate::{cmd, packages, paths};
 
 /// Runs the workspace's tests, those in documentation included, and counts them.
 pub(super) fn run(filter: Option<&str>) -> Result<Totals> {
@@ -26,6 +27,20 @@ pub(super) fn run(filter: Option<&str>) -> Result<Totals> {
         totals += count(command.arg("--").args(filter), parse_cargo)?;
     }
     Ok(totals)
+}
+
+/// Seconds that one model may take; what has not been tried by then is left out.
+const MODEL_SECONDS: u64 = 120;
+
+/// Runs the models in every order of steps with up to `preemptions` preemptions. Their crate has no code but under
+/// `cfg(loom)`, which all that it needs is built with, so it has a target directory of its own.
+pub(super) fn models(filter: Option<&str>, preemptions: usize) -> Result<Totals> {
+    cmd::progress(format!("running the models of the lock-free parts (loom, {preemptions} preemptions)"));
+    let mut command = cargo("test", &["--package", "models", "--release", "--locked"]);
+    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", paths::target().join("loom"));
+    command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
+    command.env("LOOM_MAX_DURATION", MODEL_SECONDS.to_string());
+    count(command.arg("--").args(filter), parse_cargo)
 }
 
 fn cargo(subcommand: &str, args: &[&str]) -> Command {

@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Leave out the tests that run on this host.
     #[arg(long)]
     pub(crate) no_host: bool,
+    /// Run only the models of the lock-free parts, and in more orders of steps than otherwise.
+    #[arg(long)]
+    pub(crate) loom: bool,
     /// How to execute the guest's instructions.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) accel: Accel,
@@ -50,6 +53,10 @@ pub(crate) struct Args {
     /// Only tests whose name contains this.
     pub(crate) filter: Option<String>,
 }
+
+/// Preemptions in an order of steps that loom tries: a few seconds in all; and with `--loom`, minutes.
+const PREEMPTIONS: usize = 2;
+const MORE_PREEMPTIONS: usize = 3;
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,6 +109,9 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if args.record {
         return record(args);
     }
+    if args.loom {
+        return Ok(finish(host::models(args.filter.as_deref(), MORE_PREEMPTIONS)?));
+    }
     let totals = run(args)?;
     Ok(finish(totals))
 }
@@ -127,6 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<Totals> {
         println!("left out: the tests on this host (--no-host)");
     } else {
         totals += host::run(args.filter.as_deref())?;
+        totals += host::models(args.filter.as_deref(), PREEMPTIONS)?;
     }
     match kernel(args) {
         Ok(kernel) => {

@@ -4,14 +4,13 @@
 //! was empty, and waits until all bits are clear. A CPU serves requests in the interrupt, and wherever it spins with
 //! interrupts off. The kernel is not preempted, so a CPU never makes a second request while one is under way.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
 use address_tags::{Forget, Request};
 
 use super::{apic, area, irq, paging};
 use crate::addr::PhysAddr;
 use crate::cpu::CpuId;
 use crate::paging::{CpuMask, leave_unused};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Pages in one request; more are a request for all.
 const MAX_PAGES: usize = 32;
@@ -24,7 +23,7 @@ const LEAVE: usize = usize::MAX - 1;
 const KERNEL: u64 = 0;
 
 /// What a CPU asks of the others.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Asked {
     space: AtomicU64,
@@ -95,8 +94,7 @@ fn ask(targets: CpuMask) {
     for target in targets.iter() {
         // Acquire pairs with the release in `serve`: the translation is gone.
         while area::of(target).shootdown_from.load(Ordering::Acquire) & bit != 0 {
-            serve();
-            core::hint::spin_loop();
+            super::cpu::relax();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The table of those who wait at futexes, hashed by the word they wait at.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
+use hal::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use hal::sync::atomic::fence_after_exchange;
 use hal::sync::{SpinLock, SpinLockGuard};
 use linux_abi::errno::Errno;
 
@@ -73,6 +74,7 @@ impl Waiter {
             Self::Thread(thread) => wake_thread(thread),
             Self::Place(place) => {
                 place.waiting.is_queued.swap(false, AcqRel);
+                fence_after_exchange();
                 scheduler::wake(place.thread.clone(), State::INTERRUPTIBLE);
             }
         }
@@ -82,8 +84,9 @@ impl Waiter {
 /// Lets a thread, which has been taken out of its bucket, go on.
 #[inline]
 fn wake_thread(thread: Arc<Thread>) {
-    // A full fence: the sleeper looks at this after it stored its state.
     thread.futex.is_queued.swap(false, AcqRel);
+    // The sleeper looks at this after it stored its state.
+    fence_after_exchange();
     scheduler::wake(thread, State::INTERRUPTIBLE);
 }
 

@@ -1,9 +1,10 @@
 //! Waking threads, and making running ones look at what they were told.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering::Relaxed;
 
 use hal::cpu::CpuId;
+use hal::sync::atomic::Ordering::Relaxed;
+use hal::sync::atomic::fence_after_exchange;
 use hal::task::Work;
 
 use super::cpu::{CPUS, rebase_between};
@@ -72,6 +73,8 @@ fn let_go(thread: Arc<Thread>) -> bool {
 /// Makes a thread whose work flags were raised look at them: wakes it from a sleep that signals, or its end, may
 /// interrupt, and interrupts the CPU that runs it in user mode.
 pub fn interrupt_sleep(thread: &Arc<Thread>) {
+    // It looks at the flags, which were raised by an exchange, after it stored its state.
+    fence_after_exchange();
     let mut set = State::INTERRUPTIBLE;
     if thread.must_exit() {
         set = set.or(State::KILLABLE);

@@ -1,7 +1,7 @@
 //! What a waiter at a futex is found by; the table of waiters is `ipc::futex`.
 
-use core::sync::atomic::Ordering::{Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+use hal::sync::atomic::Ordering::{Relaxed, Release};
+use hal::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 /// What a thread waits for at a futex.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,16 +34,18 @@ pub(crate) struct FutexWaiting {
 }
 
 impl FutexWaiting {
-    pub(crate) const fn new() -> Self {
-        Self {
-            is_queued: AtomicBool::new(false),
-            bucket: AtomicUsize::new(0),
-            owner: AtomicUsize::new(0),
-            place: AtomicUsize::new(0),
-            kind: AtomicU8::new(WaitKind::Plain as u8),
-            bits: AtomicU32::new(0),
-            order: AtomicU64::new(0),
-            target: [AtomicUsize::new(0), AtomicUsize::new(0)],
+    hal::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                is_queued: AtomicBool::new(false),
+                bucket: AtomicUsize::new(0),
+                owner: AtomicUsize::new(0),
+                place: AtomicUsize::new(0),
+                kind: AtomicU8::new(WaitKind::Plain as u8),
+                bits: AtomicU32::new(0),
+                order: AtomicU64::new(0),
+                target: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            }
         }
     }
 
@@ -84,7 +86,9 @@ pub(crate) struct LockOwning {
 }
 
 impl LockOwning {
-    pub(crate) const fn new() -> Self {
-        Self { has_owned: AtomicBool::new(false), has_left: AtomicBool::new(false) }
+    hal::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self { has_owned: AtomicBool::new(false), has_left: AtomicBool::new(false) }
+        }
     }
 }

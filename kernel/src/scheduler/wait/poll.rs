@@ -1,9 +1,9 @@
 //! Watching many wait queues at once, for poll(2), select(2) and epoll(7).
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use hal::sync::SpinLockIrq;
+use hal::sync::atomic::{AtomicBool, Ordering};
 use linux_abi::errno::Errno;
 use smallvec::SmallVec;
 
@@ -108,7 +108,7 @@ impl PollTable {
         watch.list.watches.lock().push_back(watch.clone());
         self.watches.push(watch);
         // The caller looks at the state behind the queue next; pairs with the fence in `WaitQueue::wake`.
-        core::sync::atomic::fence(Ordering::SeqCst);
+        hal::sync::atomic::fence(Ordering::SeqCst);
     }
 
     /// Whether nothing is watched: waiting would only end by the deadline or a signal.

@@ -9,15 +9,15 @@
 //!
 //! # Exclusive wake-ups
 //! Sleeping threads are woken in order, as many as asked for. What watches the queue by a [`PollTable`] is always told,
-//! because it only looks. A thread that was chosen but leaves without its condition (deadline, signal) passes the
-//! wake-up on.
+//! because it only looks. A thread that was chosen but leaves without its condition (deadline, signal), or has met it
+//! by itself before it was chosen, passes the wake-up on: it was for something that is still there.
 //!
 //! [`PollTable`]: super::PollTable
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use hal::sync::SpinLockIrq;
+use hal::sync::atomic::{AtomicU32, Ordering, fence};
 use hal::task::Current;
 use linux_abi::errno::Errno;
 
@@ -46,10 +46,12 @@ struct Inner {
 }
 
 impl WaitQueue {
-    /// Makes a queue without waiters.
-    pub const fn new() -> Self {
-        let inner = Inner { threads: List::new(), pollers: None };
-        Self { waiters: AtomicU32::new(0), inner: SpinLockIrq::new(lock_order::WAIT_QUEUE, inner) }
+    hal::const_fn! {
+        /// Makes a queue without waiters.
+        pub const fn new() -> Self {
+            let inner = Inner { threads: List::new(), pollers: None };
+            Self { waiters: AtomicU32::new(0), inner: SpinLockIrq::new(lock_order::WAIT_QUEUE, inner) }
+        }
     }
 
     /// Sleeps until `ready` answers something, and returns that.
@@ -105,6 +107,7 @@ impl WaitQueue {
         hal::sync::might_sleep();
         let me = current();
         let mut is_armed = false;
+        let mut was_chosen_before = false;
         let result = loop {
             self.join(&me, state);
             if let Some(result) = ready() {
@@ -124,7 +127,9 @@ impl WaitQueue {
             }
             schedule();
             // Woken, most likely by the condition.
+            let was_chosen = !me.is_waiting();
             if let Some(result) = ready() {
+                was_chosen_before = was_chosen;
                 break Ok(Some(result));
             }
         };
@@ -132,13 +137,15 @@ impl WaitQueue {
         if is_armed {
             me.timer().disarm();
         }
-        let was_chosen = !me.is_waiting() || !self.leave(&me);
-        if was_chosen && !matches!(result, Ok(Some(_))) {
-            if let Some(result) = ready() {
-                return Ok(Some(result));
-            }
-            self.wake_one();
+        if was_chosen_before || self.leave(&me) {
+            return result;
         }
+        if !matches!(result, Ok(Some(_)))
+            && let Some(result) = ready()
+        {
+            return Ok(Some(result));
+        }
+        self.wake_one();
         result
     }
 
