@@ -93,6 +93,50 @@ pub(crate) fn set_block(first: FrameNumber, order: u8) {
         .for_each(|state| state.store(u32::from(order) << ORDER_SHIFT | 1, Ordering::Relaxed));
 }
 
+/// What a frame is, for those who count them all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// Nobody's.
+    Free,
+    /// Never handed out.
+    Reserved,
+    /// The first of an owned block of 2^order frames; a block that was cut into heap slots, and a page table, count
+    /// something else than handles.
+    Owned {
+        /// The block's order.
+        order: u8,
+        /// Its handles.
+        handles: u32,
+    },
+}
+
+/// Iterates over all frames of the machine, each looked at when it comes; an owned block comes once.
+pub fn look_at_all() -> impl Iterator<Item = (FrameNumber, Look)> {
+    let table = arch::memory::frame_table();
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let word = table.state(at)?.load(Ordering::Relaxed);
+        let look = match word & COUNT_MASK {
+            _ if table.is_free(at) => Look::Free,
+            0 => Look::Reserved,
+            handles => Look::Owned { order: (word >> ORDER_SHIFT) as u8, handles },
+        };
+        let first = FrameNumber::new(at as u32);
+        at += if let Look::Owned { order, .. } = look { 1 << order } else { 1 };
+        Some((first, look))
+    })
+}
+
+/// Returns the number of frames of the machine.
+pub fn count() -> usize {
+    arch::memory::frame_table().len()
+}
+
+/// Tells whether a block of so many handles was cut into heap slots.
+pub fn is_cut(handles: u32) -> bool {
+    handles.checked_sub(CUT).is_some_and(|size| SlotSize::of_index(size as usize).is_some())
+}
+
 /// A counted handle of a block of 2^order frames, naturally aligned.
 ///
 /// Cloning adds a handle, dropping the last one frees the block. Holding one proves that the memory is RAM, mapped in

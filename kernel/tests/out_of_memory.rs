@@ -96,6 +96,8 @@ fn fail_each(user: &mut SimUser, name: &str, work: Work) -> u64 {
         assert_eq!(before, attempt().2, "{name}: something is left when allocation {n} has failed");
         if !has_failed {
             assert_eq!(outcome, Ok(()), "{name}, and nothing failed");
+            let audit = memory::audit::audit(|| 0, &[]).unwrap();
+            assert_eq!((audit.unaccounted, audit.broken), (0, 0), "{name}: {audit:?}");
             return n;
         }
         if let Err(errno) = outcome {

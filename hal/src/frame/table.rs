@@ -66,7 +66,6 @@ impl FrameTable {
     }
 
     /// Tells whether a frame is neither owned nor reserved.
-    #[cfg_attr(target_os = "none", allow(dead_code, reason = "tests ask"))]
     pub(crate) fn is_free(&self, frame: usize) -> bool {
         let is_idle = |state: &AtomicU32| state.load(Ordering::Relaxed) == IDLE;
         !self.is_taken(frame) || self.state(frame).is_some_and(is_idle)

@@ -23,6 +23,7 @@ mod entry;
 mod flags;
 mod flush;
 mod large;
+mod owned;
 mod range;
 mod share;
 mod space;
@@ -31,6 +32,7 @@ mod table;
 pub use flags::PageFlags;
 pub use flush::TlbFlush;
 pub use large::{HUGE_PAGE_ORDER, LARGE_PAGE_ORDER, LARGE_PAGE_SIZE};
+pub use owned::{Owned, for_each_owned_by_kernel};
 pub use space::SpaceRef;
 pub use table::PageTable;
 

@@ -1,6 +1,8 @@
 //! Bytes in pages, filled at the back, emptied at the front: what is in a pipe, and what waits at a socket.
 
 use alloc::collections::VecDeque;
+use core::ops::Deref;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use arrayvec::ArrayVec;
 use hal::PAGE_SIZE;
@@ -13,9 +15,50 @@ use crate::uio::{Sink, Source};
 /// Pages kept for the next writes, so that a pipe in steady use asks the allocator for nothing.
 const SPARES: usize = 2;
 
+hal::machine_static! {
+    /// Pages in all buffers, one that is in several counted for each.
+    static PAGES: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Returns the number of pages in all rings, for the audit of memory.
+pub(crate) fn page_count() -> usize {
+    PAGES.load(Relaxed)
+}
+
+/// A page of a ring.
+struct Page(Frame);
+
+impl Page {
+    fn new() -> Result<Self, Errno> {
+        let frame = alloc_user_frame()?;
+        PAGES.fetch_add(1, Relaxed);
+        Ok(Self(frame))
+    }
+}
+
+impl Clone for Page {
+    fn clone(&self) -> Self {
+        PAGES.fetch_add(1, Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+impl Deref for Page {
+    type Target = Frame;
+    fn deref(&self) -> &Frame {
+        &self.0
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        PAGES.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Bytes in a page.
 pub struct Buffer {
-    frame: Frame,
+    frame: Page,
     start: usize,
     len: usize,
     /// A message of its own (`O_DIRECT`): read alone, never added to.
@@ -69,7 +112,7 @@ impl Buffer {
 /// The buffers, oldest first.
 pub(crate) struct Ring {
     buffers: VecDeque<Buffer>,
-    spares: ArrayVec<Frame, SPARES>,
+    spares: ArrayVec<Page, SPARES>,
 }
 
 impl Ring {
@@ -293,7 +336,7 @@ impl Ring {
         self.buffers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let frame = match self.spares.pop() {
             Some(frame) => frame,
-            None => alloc_user_frame()?,
+            None => Page::new()?,
         };
         let moved = whole(source.take_to_frame(&frame, 0, len), len)?;
         self.buffers.push_back(Buffer { frame, start: 0, len, is_packet });

@@ -5,6 +5,7 @@
 //! happens when frames run out.
 
 pub mod address_space;
+pub mod audit;
 pub mod commitment;
 pub mod fallible;
 pub mod heap;

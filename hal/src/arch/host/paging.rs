@@ -8,7 +8,7 @@ use address_tags::{Forget, Load, MAX_TAGS, Request};
 use super::api::TlbEvent;
 use super::machine::{current_cpu, lock, machine};
 use crate::addr::{PhysAddr, page_floor};
-use crate::paging::{CpuMask, obey};
+use crate::paging::{CpuMask, Owned, obey};
 
 /// There is no kernel half.
 pub(crate) fn kernel_root_entry(_index: usize) -> u64 {
@@ -18,6 +18,9 @@ pub(crate) fn kernel_root_entry(_index: usize) -> u64 {
 pub(crate) fn has_huge_pages() -> bool {
     true
 }
+
+/// Nor do stacks have frames.
+pub(crate) fn for_each_owned(_visit: &mut dyn FnMut(Owned)) {}
 
 /// # Safety
 /// None here; the walk checks what it finds.

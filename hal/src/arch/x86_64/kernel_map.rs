@@ -16,6 +16,7 @@ use super::memory;
 use crate::addr::{FrameNumber, PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::paging::Owned;
 use crate::upcall::bound;
 
 /// Virtual minus physical address of the image.
@@ -142,6 +143,35 @@ pub(super) unsafe fn map(
         done += PAGE_SIZE << (9 * level);
     }
     Ok(())
+}
+
+/// Calls `visit` with every table below the root, and with the pages of stacks.
+pub(crate) fn for_each_owned(visit: &mut dyn FnMut(Owned)) {
+    for (i, entry) in ROOT.0.iter().enumerate().skip(ROOT.0.len() / 2) {
+        let entry = entry.load(Ordering::Acquire);
+        if entry & PRESENT != 0 {
+            visit(Owned::Table(frame_of(entry)));
+            for_each_below(table_at(entry), 2, i == index(STACKS_BASE, 3), visit);
+        }
+    }
+}
+
+fn for_each_below(table: &Table, level: u32, is_of_stacks: bool, visit: &mut dyn FnMut(Owned)) {
+    for entry in table.iter().map(|entry| entry.load(Ordering::Acquire)) {
+        if entry & PRESENT == 0 {
+            continue;
+        }
+        if level == 0 && is_of_stacks {
+            visit(Owned::Page(frame_of(entry)));
+        } else if level != 0 && entry & LARGE == 0 {
+            visit(Owned::Table(frame_of(entry)));
+            for_each_below(table_at(entry), level - 1, is_of_stacks, visit);
+        }
+    }
+}
+
+fn frame_of(entry: u64) -> FrameNumber {
+    FrameNumber::new(((entry & ADDRESS) >> PAGE_SHIFT) as u32)
 }
 
 /// Returns the leaf entry of a 4 KiB page, if its tables exist.

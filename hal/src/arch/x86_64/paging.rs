@@ -12,6 +12,7 @@ use x86_64::structures::paging::PhysFrame;
 use super::{boot, features, kernel_map};
 use crate::addr::PhysAddr;
 
+pub(crate) use super::kernel_map::for_each_owned;
 pub(crate) use super::shootdown::{ask_to_leave, shootdown};
 
 pub(crate) fn kernel_root_entry(index: usize) -> u64 {

@@ -1,20 +1,27 @@
 //! `/proc/exo`: what Exo-OS has beyond Linux: the tiers of its memory.
 
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
+
+use linux_abi::errno::Errno;
 
 use super::node::Entry;
 use super::system::{System, all};
 use super::trace;
 use crate::fs::vfs::text::Text;
+use crate::ipc::ring;
 use crate::memory::heap::debug;
 use crate::memory::heap::size_class::{SizeClass, Tier};
 use crate::memory::heap::statistics;
 use crate::memory::physical::buddy_allocator;
+use crate::memory::{self, fallible};
+use crate::process::exec::vdso;
 use crate::process::watch::selection;
 use crate::scheduler::SCHEDULER;
 
 /// What is in `/proc/exo`.
-pub(super) static ENTRIES: [Entry<System>; 7] = [
+pub(super) static ENTRIES: [Entry<System>; 8] = [
+    Entry::text("audit", 0o400, |_, text| audit(text)),
     Entry::text("frames", 0o444, |_, text| all(frames(text))),
     Entry::text("heap", 0o444, |_, text| all(heap(text))),
     Entry::text("memory", 0o444, |_, text| all(memory(text))),
@@ -23,6 +30,32 @@ pub(super) static ENTRIES: [Entry<System>; 7] = [
     Entry::setting("trace", |_, text| all(trace::show(text)), |_, value| trace::store(value)),
     Entry::text("heap_debug", 0o400, |_, text| all(debug::write_report(text))),
 ];
+
+/// `audit`: what each frame of the machine is; the rows up to `broken` and the last one add up to `frames`. On a machine at
+/// rest `unaccounted` and `broken` are 0.
+fn audit(text: &mut Text) -> Result<(), Errno> {
+    let kept: Vec<_> = fallible::collect(vdso::kept_frames())?;
+    let audit = memory::audit::audit(ring::page_count, &kept)?;
+    let rows = [
+        ("frames", audit.frames),
+        ("reserved", audit.reserved),
+        ("free", audit.free),
+        ("cached", audit.cached),
+        ("zeroed", audit.zeroed),
+        ("page_tables", audit.page_tables),
+        ("stacks", audit.stacks),
+        ("heap", audit.heap),
+        ("mapped", audit.mapped),
+        ("page_cache", audit.page_cache),
+        ("buffers", audit.buffers),
+        ("other", audit.other),
+        ("broken", audit.broken),
+    ];
+    all(rows
+        .iter()
+        .try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
+        .and_then(|()| writeln!(text, "unaccounted {}", audit.unaccounted)))
+}
 
 /// `frames`: free frames, and free blocks of each order.
 fn frames(text: &mut Text) -> fmt::Result {

@@ -65,7 +65,7 @@ fn out_of_memory<T>(_: T) -> FaultError {
 }
 
 /// Returns the number of the frame of zeroes, if there is one yet.
-pub(super) fn zero_frame_number() -> Option<FrameNumber> {
+pub(in crate::memory) fn zero_frame_number() -> Option<FrameNumber> {
     Once::get(&ZEROES).map(Frame::number)
 }
 

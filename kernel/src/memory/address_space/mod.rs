@@ -37,11 +37,13 @@ mod vma;
 mod vma_map;
 
 pub use accounts::{Limits, Usage};
+pub(super) use fault::zero_frame_number;
 pub use fault::{FaultError, FaultKind};
 pub use large::LargePages;
 pub use map::{MapRequest, Place};
 pub use maps::{MappingInfo, PageCounts};
 pub use page_map::PAGE_COUNT;
+pub(super) use registry::for_each_owned;
 pub use registry::totals;
 pub use remote::RemoteMode;
 pub use vma::VmFlags;

@@ -5,7 +5,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use hal::PAGE_SHIFT;
-use hal::paging::TlbFlush;
+use hal::paging::{Owned, TlbFlush};
 use hal::sync::SpinLock;
 
 use super::Body;
@@ -80,6 +80,11 @@ fn for_each(mut visit: impl FnMut(&Body)) {
         visit(&space);
         here = step(Some(&space));
     }
+}
+
+/// Calls `visit` with everything that the page tables of all address spaces own.
+pub(in crate::memory) fn for_each_owned(visit: &mut dyn FnMut(Owned) -> bool) {
+    for_each(|space| space.mm.lock().table.for_each_owned(visit));
 }
 
 /// Returns the sum over all address spaces.

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use elf::{Function, SharedObject};
+use hal::addr::FrameNumber;
 use hal::frame::Frame;
 use hal::sync::Once;
 use hal::vdso::CODE_OFFSET;
@@ -48,6 +49,13 @@ pub fn init() {
         // It is the first: the clock was published but now.
         let _ = PAGES.set([page(data, b"[vvar]"), page(object, b"[vdso]")]);
     }
+}
+
+/// Returns the frames, each as often as somebody keeps a handle of it: `hal` writes the clock data.
+pub fn kept_frames() -> impl Iterator<Item = FrameNumber> {
+    let pages = PAGES.get().map_or(&[][..], |pages| &pages[..]);
+    let data = pages.first().filter(|_| pages.len() == 2);
+    pages.iter().chain(data).map(|page| page.frame.number())
 }
 
 /// Writes the object. Each function is there under the name that C libraries look for, and under its plain name.
