@@ -27,4 +27,6 @@ hostname testhost
 chown 1000:1000 /home/user
 
 sh "${0%/*}/run.sh" "$@"
+# What the kernel says of itself that it never should.
+dmesg | grep -E 'BUG|lockup|wrongly|cannot be claimed|no whole block' | sed 's/^/!!! /'
 poweroff -f

@@ -1,10 +1,13 @@
-// Churn: processes that map, touch, protect, move, fork and free at random while nearly all memory is in use. Each knows
-// what its pages must hold. `churn [ROUNDS [SEED]]`; what it does depends on the seed alone.
+// Churn: processes that map, touch, protect, move, share, fork, start threads and free at random, on one CPU what came
+// from another, while nearly all memory is in use. Each knows what its pages must hold. `churn [ROUNDS [SEED [SECONDS]]]`;
+// what it does depends on the seed alone, but with SECONDS it goes on for so long, however many rounds that makes.
 #include "t.h"
+#include <pthread.h>
 
 enum { WORKERS = 6, AREAS = 24, AREA_PAGES = 24, PAGE = 4096 };
 
 static unsigned long rounds = 3000, seed = 1;
+static time_t end;
 
 static long available_kb(void)
 {
@@ -112,10 +115,87 @@ static int file_pages(uint64_t random)
     return bad ? -1 : 0;
 }
 
+// Goes on on some CPU.
+static int hop(uint64_t random)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(random % cpus, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
+static void *take_and_drop(void *argument)
+{
+    struct area *a = argument;
+    int bad = hop(a->value) || check(a);
+
+    drop(a);
+    return bad ? a : NULL;
+}
+
+// What one thread maps and fills another one drops, on another CPU perhaps.
+static int hand_over(uint64_t random)
+{
+    struct area a = { .pages = 1 + random % AREA_PAGES };
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *bad;
+
+    a.start = mmap(NULL, a.pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (a.start == MAP_FAILED)
+        return -1;
+    fill(&a, random);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 16 * PAGE);
+    if (pthread_create(&thread, &attributes, take_and_drop, &a) || pthread_join(thread, &bad))
+        return -1;
+    return bad ? -1 : 0;
+}
+
+// Memory that a child fills and its parent reads.
+static int shared_pages(uint64_t random)
+{
+    struct area a = { .pages = 1 + random % AREA_PAGES };
+    int status = -1, bad;
+
+    a.start = mmap(NULL, a.pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (a.start == MAP_FAILED)
+        return -1;
+    pid_t pid = fork();
+    a.value = random | 1;
+    if (pid == 0) {
+        hop(random >> 8);
+        fill(&a, random);
+        _exit(0);
+    }
+    bad = pid < 0 || waitpid(pid, &status, 0) != pid || status || check(&a);
+    drop(&a);
+    return bad ? -1 : 0;
+}
+
+// Bytes that go into a pipe on one CPU and come out on another.
+static int through_a_pipe(uint64_t random)
+{
+    static char bytes[8 * PAGE], back[8 * PAGE];
+    size_t len = 1 + random % sizeof bytes;
+    int ends[2], bad;
+
+    memset(bytes, (int)random, len);
+    if (pipe(ends))
+        return -1;
+    bad = write(ends[1], bytes, len) != (ssize_t)len || hop(random >> 8);
+    bad = bad || read(ends[0], back, len) != (ssize_t)len || memcmp(bytes, back, len);
+    close(ends[0]);
+    close(ends[1]);
+    return bad ? -1 : 0;
+}
+
 static int step(struct area *areas, uint64_t random)
 {
     struct area *a = &areas[random % AREAS];
-    uint64_t what = random >> 8 & 15, more = random >> 16;
+    uint64_t what = (random >> 8 & 0xff) % 20, more = random >> 16;
 
     if (!a->start) {
         a->pages = 1 + more % AREA_PAGES;
@@ -167,6 +247,14 @@ static int step(struct area *areas, uint64_t random)
         return fork_and_write(areas, more);
     case 14:
         return file_pages(more);
+    case 15:
+        return hand_over(more);
+    case 16:
+        return shared_pages(more);
+    case 17:
+        return through_a_pipe(more);
+    case 18:
+        return hop(more);
     default:
         sched_yield();
         return 0;
@@ -178,7 +266,7 @@ static int worker(int number)
     struct area areas[AREAS] = { { NULL } };
     uint64_t state = seed * 0x9e3779b97f4a7c15 + number + 1;
 
-    for (unsigned long i = 0; i < rounds; i++)
+    for (unsigned long i = 0; end ? time(NULL) < end : i < rounds; i++)
         if (step(areas, next(&state)))
             return 1;
     for (int i = 0; i < AREAS; i++)
@@ -214,6 +302,8 @@ int main(int argc, char **argv)
         rounds = strtoul(argv[1], NULL, 0);
     if (argc > 2)
         seed = strtoul(argv[2], NULL, 0);
+    if (argc > 3)
+        end = time(NULL) + strtoul(argv[3], NULL, 0);
     work();
     return 0;
 }

@@ -192,7 +192,7 @@ fn load(setup: &Setup) -> Result<BTreeMap<String, CaseFile>> {
 }
 
 /// Makes the guest's file system without the cases.
-fn guest_tree() -> Result<Tree> {
+pub(super) fn guest_tree() -> Result<Tree> {
     let root = paths::root().join("tests");
     let mut tree = Tree::default();
     // The kernel makes /root itself, for root alone.
@@ -273,6 +273,11 @@ fn play(setup: &Setup, guest: &Tree, job: &Job) -> Result<Answers> {
                 }
                 _ => break,
             }
+        }
+        let complaints = transcript.complaints();
+        if let Some(case) = rest.first().filter(|_| !complaints.is_empty()) {
+            let reason = format!("the kernel complains, in this case or a later one:\n{complaints}");
+            answers.insert(case.name.clone(), Err(reason));
         }
         rest = rest.get(ended..).unwrap_or_default();
         let Some((case, behind)) = rest.split_first() else { break };

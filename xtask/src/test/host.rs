@@ -38,6 +38,8 @@ pub(super) fn models(filter: Option<&str>, preemptions: usize) -> Result<Totals>
     cmd::progress(format!("running the models of the lock-free parts (loom, {preemptions} preemptions)"));
     let mut command = cargo("test", &["--package", "models", "--release", "--locked"]);
     command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", paths::target().join("loom"));
+    // Whole-program optimisation would take longer than the models.
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
     command.env("LOOM_MAX_DURATION", MODEL_SECONDS.to_string());
     count(command.arg("--").args(filter), parse_cargo)

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that can fail, with one line of totals at the end.
 //!
-//! Four parts: the tests that run on this host; boots of the image on several machines; dialogues with the
-//! interactive shell; the conformance cases, whose answers must be those of Linux. A part that cannot be run is a failure or is named as left
+//! Five parts: the tests that run on this host; boots of the image on several machines; dialogues with the
+//! interactive shell; the conformance cases, whose answers must be those of Linux; the stress. A part that cannot be run is a failure or is named as left
 //! out; it never counts as passed.
 
 mod boots;
@@ -9,6 +9,7 @@ mod cases;
 mod dialogue;
 mod host;
 mod programs;
+mod stress;
 mod transcript;
 
 use std::collections::VecDeque;
@@ -44,6 +45,12 @@ pub(crate) struct Args {
     /// Run only the models of the lock-free parts, and in more orders of steps than otherwise.
     #[arg(long)]
     pub(crate) loom: bool,
+    /// Run only the stress, for so long: churn in full memory, then every frame must be accounted for.
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) stress: Option<u64>,
+    /// What the stress does depends on this number.
+    #[arg(long, default_value_t = stress::SEED, requires = "stress")]
+    pub(crate) seed: u64,
     /// How to execute the guest's instructions.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) accel: Accel,
@@ -112,6 +119,15 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if args.loom {
         return Ok(finish(host::models(args.filter.as_deref(), MORE_PREEMPTIONS)?));
     }
+    if let Some(minutes) = args.stress {
+        let setup = Setup { kernel: kernel(args)?, accel: args.accel, quick: true, filter: None };
+        let mut totals = Totals::default();
+        totals.count(
+            &format!("stress: {minutes} min, seed {}", args.seed),
+            stress::stress(&setup, minutes * 60, args.seed),
+        );
+        return Ok(finish(totals));
+    }
     let totals = run(args)?;
     Ok(finish(totals))
 }
@@ -146,6 +162,7 @@ pub(crate) fn run(args: &Args) -> Result<Totals> {
             totals += boots::run(&setup)?;
             totals += dialogue::run(&setup)?;
             totals += cases::run(&setup)?;
+            totals += stress::run(&setup)?;
         }
         Err(error) => {
             println!("FAILED the kernel image: {error:#}");

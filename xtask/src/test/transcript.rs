@@ -133,6 +133,12 @@ impl Transcript {
         self.current.as_deref()
     }
 
+    /// Returns the lines of the kernel's log in which it tells of a bug of its own.
+    pub(super) fn complaints(&self) -> String {
+        let lines: Vec<&str> = self.noise.iter().filter_map(|line| line.strip_prefix("!!! ")).collect();
+        lines.join("\n")
+    }
+
     /// Returns whether the run has come to its end.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
