@@ -109,9 +109,13 @@ mod host {
         }
     }
 
+    /// Two lines of the cache apart from the next, which another OS thread uses.
+    #[repr(align(128))]
+    struct Apart<T>(T);
+
     /// A static with one instance per CPU; made by [`per_cpu!`](crate::per_cpu).
     pub struct PerCpu<T> {
-        key: StaticKey<Box<[T]>>,
+        key: StaticKey<Box<[Apart<T>]>>,
         make: fn() -> T,
     }
 
@@ -122,15 +126,17 @@ mod host {
         }
 
         #[inline(always)]
-        fn all(&self) -> &'static [T] {
+        fn all(&self) -> &'static [Apart<T>] {
             let make = self.make;
-            machine().static_value::<Box<[T]>>(&self.key, || crate::cpu::all().map(|_| make()).collect())
+            machine().static_value::<Box<[Apart<T>]>>(&self.key, || {
+                crate::cpu::all().map(|_| Apart(make())).collect()
+            })
         }
 
         /// Returns this CPU's instance.
         #[inline(always)]
         pub fn get(&'static self) -> &'static T {
-            &self.all()[crate::cpu::id().index()]
+            &self.all()[crate::cpu::id().index()].0
         }
 
         /// Returns a CPU's instance.
@@ -138,12 +144,12 @@ mod host {
         /// # Panics
         /// If there is no such CPU.
         pub fn on(&'static self, cpu: CpuId) -> &'static T {
-            &self.all()[cpu.index()]
+            &self.all()[cpu.index()].0
         }
 
         /// Iterates over the instances of all CPUs.
         pub fn iter(&'static self) -> impl Iterator<Item = &'static T> {
-            self.all().iter()
+            self.all().iter().map(|apart| &apart.0)
         }
     }
 }

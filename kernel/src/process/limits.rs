@@ -1,5 +1,6 @@
 //! Resource limits of a process (getrlimit(2)).
 
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_abi::errno::Errno;
@@ -47,9 +48,9 @@ pub enum CpuLimit {
     Hard,
 }
 
-/// The soft and hard value of every limit.
+/// The soft and hard value of every limit. A copy is the same table until one of the two changes.
 #[derive(Clone)]
-pub struct Limits([Rlimit64; LIMIT_COUNT]);
+pub struct Limits(Arc<[Rlimit64; LIMIT_COUNT]>);
 
 const fn limit(soft: u64, hard: u64) -> Rlimit64 {
     Rlimit64 { rlim_cur: soft, rlim_max: hard }
@@ -69,7 +70,7 @@ impl Limits {
         limits[resource::RLIMIT_MSGQUEUE as usize] = limit(819_200, 819_200);
         limits[resource::RLIMIT_NICE as usize] = limit(0, 0);
         limits[resource::RLIMIT_RTPRIO as usize] = limit(0, 0);
-        Self(limits)
+        Self(Arc::new(limits))
     }
 
     /// The limit numbered `which`, or `EINVAL`.
@@ -85,13 +86,14 @@ impl Limits {
     /// Compares the time a real-time thread has run without blocking with `RLIMIT_RTTIME`. A soft limit that was reached
     /// grows by a second, as that of CPU time.
     pub fn check_real_time(&mut self, burst_ns: u64) -> CpuLimit {
-        let limit = &mut self.0[resource::RLIMIT_RTTIME as usize];
+        let limit = self.0[resource::RLIMIT_RTTIME as usize];
         let has_reached = |micros: u64| burst_ns >= micros.saturating_mul(1_000);
         if limit.rlim_cur == u64::MAX {
             CpuLimit::None
         } else if limit.rlim_max != u64::MAX && has_reached(limit.rlim_max) {
             CpuLimit::Hard
         } else if has_reached(limit.rlim_cur) {
+            let limit = &mut Arc::make_mut(&mut self.0)[resource::RLIMIT_RTTIME as usize];
             limit.rlim_cur = limit.rlim_cur.saturating_add(1_000_000);
             CpuLimit::Soft
         } else {
@@ -102,14 +104,14 @@ impl Limits {
     /// Compares CPU time with `RLIMIT_CPU`. A soft limit that was reached grows by a second, so that it is reached again
     /// every second; programs can see that, as on Linux.
     pub fn check_cpu_time(&mut self, cpu_ns: u64) -> CpuLimit {
-        let limit = &mut self.0[resource::RLIMIT_CPU as usize];
+        let limit = self.0[resource::RLIMIT_CPU as usize];
         let has_reached = |seconds: u64| cpu_ns >= seconds.saturating_mul(NSEC_PER_SEC);
         if limit.rlim_cur == u64::MAX {
             CpuLimit::None
         } else if limit.rlim_max != u64::MAX && has_reached(limit.rlim_max) {
             CpuLimit::Hard
         } else if has_reached(limit.rlim_cur) {
-            limit.rlim_cur += 1;
+            Arc::make_mut(&mut self.0)[resource::RLIMIT_CPU as usize].rlim_cur += 1;
             CpuLimit::Soft
         } else {
             CpuLimit::Below
@@ -122,7 +124,7 @@ impl Limits {
     /// - `EINVAL`: no such limit, or the soft value is above the hard one.
     /// - `EPERM`: the hard value would grow and `may_raise` is false, or `RLIMIT_NOFILE` above 1,048,576.
     pub fn set(&mut self, which: u32, new: Rlimit64, may_raise: bool) -> Result<(), Errno> {
-        let old = self.0.get_mut(which as usize).ok_or(Errno::EINVAL)?;
+        let old = self.get(which)?;
         if new.rlim_cur > new.rlim_max {
             return Err(Errno::EINVAL);
         }
@@ -132,7 +134,7 @@ impl Limits {
         if new.rlim_max > old.rlim_max && !may_raise {
             return Err(Errno::EPERM);
         }
-        *old = new;
+        Arc::make_mut(&mut self.0)[which as usize] = new;
         Ok(())
     }
 }

@@ -136,6 +136,16 @@ fn list() -> Vec<Boot> {
              /proc/exo/trace; grep '^on' /proc/exo/trace; echo x >/proc/exo/trace",
             Expect::Output("1\n1 1\non 0\nsh: write error: Invalid argument\n".to_owned(), 1),
         ),
+        (
+            // The heap's part: what the kernel keeps beyond pages, page tables and kernel stacks.
+            "an idle process takes at most 12 KiB of the heap",
+            Pack::Plain,
+            "",
+            "used() { sed -n 's/used_bytes //p' /proc/exo/heap; }; sleep 1000 & before=$(used); \
+             for i in $(seq 100); do sleep 1000 & done; sleep 1; after=$(used); \
+             test $(((after - before) / 100)) -le 12288 && echo few || echo $(((after - before) / 100))",
+            Expect::Output("few\n".to_owned(), 0),
+        ),
         ("no initramfs", Pack::Missing, "", "", Expect::Console(&["panic"])),
         ("archive cut short", Pack::Cut, "", "", Expect::Console(&["initramfs", "panic"])),
         ("compressed archive cut short", Pack::CutGzip, "", "", Expect::Console(&["initramfs", "panic"])),

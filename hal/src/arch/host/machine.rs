@@ -59,7 +59,8 @@ pub(super) struct Idle {
     pub(super) outcome: Option<Outcome>,
 }
 
-/// One CPU.
+/// One CPU. Two lines of the cache apart from the next, which another OS thread plays.
+#[repr(align(128))]
 pub(super) struct Cpu {
     pub(super) irq_enabled: AtomicBool,
     pub(super) in_interrupt: AtomicBool,

@@ -42,7 +42,8 @@ pub struct Node {
 /// What is in a node.
 pub(super) enum Contents {
     Regular(Regular),
-    Directory(SpinLock<Directory>),
+    /// Apart, for it is larger than all others and there are fewer.
+    Directory(Box<SpinLock<Directory>>),
     Symlink(Arc<[u8]>),
     /// A device, FIFO or socket: nothing here.
     Special,
@@ -138,7 +139,7 @@ fn new_contents(shared: &Arc<Shared>, new: &NewNode<'_>) -> Result<Contents, Err
             writing: Mutex::new(lock_order::FILE_CONTENTS, Seals::F_SEAL_SEAL),
         }),
         NodeKind::Directory => {
-            Contents::Directory(SpinLock::new(lock_order::TMPFS_DIRECTORY, Directory::new()))
+            Contents::Directory(Box::new(SpinLock::new(lock_order::TMPFS_DIRECTORY, Directory::new())))
         }
         NodeKind::Symlink(text) => {
             if text.len() + 1 > LONG_LINK {

@@ -8,13 +8,10 @@ use super::thread_cache;
 
 /// The largest size in bytes.
 pub const MAX: usize = PAGE_SIZE;
-/// A batch is at least this, so that a refill pays.
-const BATCH_MIN: usize = 4;
-
-/// Returns how many slots of a class of this tier move at once between a CPU and the store behind it.
+/// Returns how many slots of a class of this tier move at once between a CPU and the store behind it: as few as pay, since
+/// twice as many may lie at hand on each CPU.
 pub(super) const fn batch(class: SizeClass) -> usize {
-    let half = PAGE_SIZE / 2 / class.bytes();
-    if half > BATCH_MIN { half } else { BATCH_MIN }
+    if class.bytes() <= 1024 { 8 } else { 4 }
 }
 
 /// Returns the bytes of free slots of this tier that this CPU has at hand.

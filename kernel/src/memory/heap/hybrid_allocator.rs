@@ -53,14 +53,17 @@ pub(crate) fn alloc_slowly(layout: Layout) -> Option<Slot> {
 /// Takes a batch of slots for this CPU, and returns one of them.
 fn refill(class: SizeClass) -> Option<Slot> {
     let mut batch = SlotList::new();
-    let n = if is_under_pressure() { 1 } else { class.batch() };
-    central::take(class, n, &mut batch);
+    if is_under_pressure() {
+        central::take(class, 1, &mut batch);
+    } else {
+        batch = central::take_batch(class);
+    }
     if batch.is_empty() {
         flush_this_cpu();
         central::take(class, 1, &mut batch);
     }
     let slot = batch.pop();
-    if n > 1 {
+    if !batch.is_empty() {
         stock::fill(class.slot_size(), 2 * class.batch() as u32, &mut batch);
     }
     slot
@@ -76,10 +79,15 @@ pub(crate) fn free_slowly(slot: Slot) {
     if debug::is_enabled() {
         return debug::free(slot);
     }
-    let n = if is_under_pressure() { usize::MAX } else { class.batch() };
-    let mut batch = stock::shed(class.slot_size(), n);
+    if is_under_pressure() {
+        let mut all = stock::shed(class.slot_size(), usize::MAX);
+        all.push(slot);
+        return central::give(class, all.len(), &mut all);
+    }
+    // One less: with this slot it is a batch.
+    let mut batch = stock::shed(class.slot_size(), class.batch() - 1);
     batch.push(slot);
-    central::give(class, batch.len(), &mut batch);
+    central::give_batch(class, batch);
 }
 
 fn alloc_large(layout: Layout) -> Option<Slot> {
@@ -172,12 +180,13 @@ pub fn flush_this_cpu() {
         if !slots.is_empty() {
             central::give(class, slots.len(), &mut slots);
         }
+        central::unpack(class);
     }
 }
 
-/// Tells whether this CPU holds free slots.
+/// Tells whether this CPU holds free slots, or the stores have batches of some.
 pub fn has_cached_slots() -> bool {
-    thread_cache::cached_bytes() + cpu_slab::cached_bytes() != 0
+    thread_cache::cached_bytes() + cpu_slab::cached_bytes() != 0 || central::has_batches()
 }
 
 #[cfg(test)]
