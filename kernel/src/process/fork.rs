@@ -15,7 +15,7 @@ use super::limits;
 use super::pidfd::PidFd;
 use super::signal::Actions;
 use super::signal::send::signal_from;
-use super::{Pid, Process, UserThread, tree, watch};
+use super::{Pid, Process, UserThread, seccomp, tree, watch};
 use crate::memory::reserve;
 use crate::scheduler::{SCHEDULER, Thread};
 use crate::syscall::Context;
@@ -142,6 +142,9 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
     if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         // The child exists: a bad address does not undo that.
         let _ = UserPtr::<i32>::new(request.parent_tid).write(&tid);
+    }
+    if let Some(child) = &thread.user {
+        seccomp::inherit(user, child);
     }
     watch::inherit(cx.thread(), &thread);
     watch::selection::consider(&thread);

@@ -30,6 +30,7 @@ pub mod limits;
 pub mod login;
 pub mod pidfd;
 mod rseq;
+pub mod seccomp;
 pub mod signal;
 pub mod start;
 mod thread_group;

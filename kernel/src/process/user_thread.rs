@@ -11,6 +11,7 @@ use linux_abi::signal::{SS_DISABLE, SigSet, Signal, StackT};
 use super::Process;
 use super::credentials::Credentials;
 use super::rseq::RestartableSequences;
+use super::seccomp::Confinement;
 use super::signal::PendingSignals;
 use super::watch::Watchers;
 use crate::fs::vfs::{FileTable, FsContext, OpenFile};
@@ -79,6 +80,8 @@ pub struct UserThread {
     pub(super) exit_status: AtomicI32,
     /// Who looks at its calls; changed by [`watch`](super::watch) alone.
     pub(super) watchers: SpinLock<Watchers>,
+    /// Which calls it may make.
+    pub(super) confinement: SpinLock<Confinement>,
     files: SpinLock<Arc<FileTable>>,
     fs: SpinLock<Arc<FsContext>>,
     credentials: SpinLock<Arc<Credentials>>,
@@ -110,6 +113,7 @@ impl UserThread {
             last_fault: AtomicU8::new(0),
             exit_status: AtomicI32::new(0),
             watchers: SpinLock::new(lock_order::THREAD_LINKS, Watchers::empty()),
+            confinement: SpinLock::new(lock_order::THREAD_LINKS, Confinement::default()),
             files: SpinLock::new(lock_order::THREAD_LINKS, files),
             fs: SpinLock::new(lock_order::THREAD_LINKS, fs),
             credentials: SpinLock::new(lock_order::THREAD_LINKS, credentials),
@@ -148,6 +152,11 @@ impl UserThread {
     /// Who the thread is.
     pub fn credentials(&self) -> Arc<Credentials> {
         self.credentials.lock().clone()
+    }
+
+    /// How its calls are confined.
+    pub fn confinement(&self) -> Confinement {
+        self.confinement.lock().clone()
     }
 
     /// Replaces who the thread is. Where that gives it rights its user has not, or takes such away, others of that user

@@ -8,6 +8,7 @@ use super::syscall_numbers;
 use super::table::{FULL_ROWS, ROWS, Restart};
 use super::{Args, Context, strace};
 use crate::lock_order;
+use crate::process::seccomp;
 use crate::process::watch::{self, Watchers};
 
 /// What a handler answers when it fails: an errno, positive; negated once, in [`dispatch`].
@@ -77,7 +78,11 @@ pub fn dispatch_full(regs: &mut UserRegs) {
 
 /// Serves a call while those look on who watch the thread.
 fn serve_watched(context: &Context, regs: &mut UserRegs) {
-    let is_logged = watch::watchers(context.thread()).contains(Watchers::STRACE);
+    let watchers = watch::watchers(context.thread());
+    if watchers.contains(Watchers::SECCOMP) && !seccomp::check(context, regs) {
+        return;
+    }
+    let is_logged = watchers.contains(Watchers::STRACE);
     let line = if is_logged { strace::begin(context, regs) } else { None };
     serve(context, regs);
     if let Some(line) = line {

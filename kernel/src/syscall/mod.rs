@@ -74,6 +74,7 @@ mod recv;
 mod rlimit;
 mod rseq;
 mod sched_setscheduler;
+mod seccomp;
 mod semget;
 mod send;
 mod setitimer;

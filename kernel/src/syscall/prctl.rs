@@ -6,7 +6,7 @@ use linux_abi::cap::{CAP_LAST_CAP, CAP_SETPCAP};
 use linux_abi::errno::Errno;
 use linux_abi::prctl::*;
 
-use super::{Args, Context, SyscallError};
+use super::{Args, Context, SyscallError, seccomp};
 use crate::process::credentials::{CapSet, Credentials, securebits};
 use crate::process::signal::send::signal_from;
 
@@ -98,7 +98,8 @@ pub(super) fn prctl(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
             Ok(0)
         }
         PR_CAP_AMBIENT => ambient(cx, args),
-        PR_GET_SECCOMP => Ok(0),
+        PR_GET_SECCOMP => Ok(cx.user().confinement().mode as usize),
+        PR_SET_SECCOMP => seccomp::set_mode(cx, args.u64(1), args.addr(2)),
         PR_GET_TID_ADDRESS => {
             args.user_ptr::<u64>(1).write(&(cx.user().clear_child_tid.load(Ordering::Relaxed) as u64))?;
             Ok(0)

@@ -7,9 +7,9 @@ use super::{
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
     getsockopt, gettimeofday, inotify_init, ioprio_set, kill, madvise, membarrier, memfd_create, mincore,
     mlock, mmap, mount, mprotect, mremap, msgget, msync, munmap, names, nanosleep, open, pidfd, pipe, poll,
-    prctl, process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, semget, send, setitimer,
-    setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo, syslog,
-    timer_create, timerfd_create, uname, vhangup, wait,
+    prctl, process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, seccomp, semget, send,
+    setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo,
+    syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
 
 /// What happens to a call that a signal interrupted (its handler returned `EINTR`).
@@ -86,8 +86,9 @@ pub static ROWS: &[Row] = &[
     row(nr::WAITID,            wait::waitid,               IfSaRestart, Full),
     row(nr::SET_TID_ADDRESS,   arch_prctl::set_tid_address, Never,      Full),
     row(nr::ARCH_PRCTL,        arch_prctl::arch_prctl,     Never,       Partial("FS and GS base only")),
+    row(nr::SECCOMP,           seccomp::seccomp,           Never,       Partial("no listeners: SECCOMP_FILTER_FLAG_NEW_LISTENER and SECCOMP_GET_NOTIF_SIZES are EINVAL")),
     row(nr::PERSONALITY,       arch_prctl::personality,    Never,       Partial("ADDR_NO_RANDOMIZE counts; the others are kept, without effect")),
-    row(nr::PRCTL,             prctl::prctl,               Never,       Partial("no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER, timer slack, seccomp, speculation controls")),
+    row(nr::PRCTL,             prctl::prctl,               Never,       Partial("no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER, timer slack, speculation controls")),
     row(nr::GETRUSAGE,         getrusage::getrusage,       Never,       Full),
     row(nr::TIMES,             sysinfo::times,             Never,       Full),
     row(nr::GETRLIMIT,         rlimit::getrlimit,          Never,       Full),

@@ -49,6 +49,7 @@ pub mod reboot;
 pub mod resource;
 pub mod rseq;
 pub mod sched;
+pub mod seccomp;
 pub mod seek;
 pub mod select;
 pub mod sigframe;

@@ -100,7 +100,15 @@ pub(super) fn status(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
         for (name, set) in sets {
             let _ = writeln!(text, "{name}:\t{:016x}", set.0);
         }
-        let _ = writeln!(text, "NoNewPrivs:\t{}\nSeccomp:\t0", u8::from(credentials.no_new_privs));
+        let confinement =
+            thread.and_then(|thread| Some(thread.user.as_ref()?.confinement())).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "NoNewPrivs:\t{}\nSeccomp:\t{}\nSeccomp_filters:\t{}",
+            u8::from(credentials.no_new_privs),
+            confinement.mode,
+            confinement.filters()
+        );
     }
     if let Some(thread) = thread {
         let cpus = hal::cpu::count();

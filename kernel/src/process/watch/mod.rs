@@ -17,6 +17,8 @@ bitflags! {
     pub struct Watchers: u8 {
         /// The kernel's own log of calls.
         const STRACE = 1 << 0;
+        /// What confines it ([`seccomp`](super::seccomp)).
+        const SECCOMP = 1 << 1;
     }
 }
 

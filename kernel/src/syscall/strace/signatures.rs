@@ -77,6 +77,7 @@ static CALLS: &[(usize, &[Kind])] = &[
     (nr::ARCH_PRCTL,        &[One(names::ARCH), Hex]),
     (nr::PERSONALITY,       &[Hex]),
     (nr::PRCTL,             &[One(names::PRCTL), Hex, Hex, Hex, Hex]),
+    (nr::SECCOMP,           &[Uint, Hex, Hex]),
     (nr::GETRUSAGE,         &[Int, Hex]),
     (nr::TIMES,             &[Hex]),
     (nr::GETRLIMIT,         &[One(names::LIMIT), Hex]),
