@@ -213,7 +213,7 @@ impl<'a> Table<'a> {
             while next < range.end {
                 let i = next;
                 // Tables of stacks and heaps are empty for the most part: a cache line at a time.
-                if i % LINE == 0
+                if i.is_multiple_of(LINE)
                     && range.end - i >= LINE
                     && (i..i + LINE).fold(0, |all, i| all | load(i)) == 0
                 {
