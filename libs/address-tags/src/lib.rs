@@ -84,7 +84,14 @@ impl Tags {
     /// the CPU had added itself to those that have the space loaded.
     #[inline]
     pub fn enter(&self, count: usize, space: u64, generation: u64) -> Load {
-        let tags = &self.tags[..count.clamp(1, MAX_TAGS)];
+        if count <= 1 {
+            // One tag, emptied by every load: nothing to look for.
+            self.tags[0].space.store(space, Relaxed);
+            self.tags[0].generation.store(generation, Relaxed);
+            self.current.store(0, Relaxed);
+            return Load { tag: 1, keep: false };
+        }
+        let tags = &self.tags[..count.min(MAX_TAGS)];
         let known = tags.iter().position(|tag| tag.space.load(Relaxed) == space);
         let at = known.unwrap_or_else(|| self.take_oldest(tags.len()));
         let tag = &tags[at];
@@ -92,7 +99,7 @@ impl Tags {
         tag.space.store(space, Relaxed);
         tag.generation.store(generation, Relaxed);
         self.current.store(at, Relaxed);
-        Load { tag: at as u16 + 1, keep: is_true && tags.len() > 1 }
+        Load { tag: at as u16 + 1, keep: is_true }
     }
 
     /// Notes that no space is loaded now.
