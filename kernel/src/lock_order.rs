@@ -39,6 +39,10 @@ pub const PROCESS_SIGNALS: LockRank = LockRank::new(110, "process signals");
 pub const PROCESS_THREADS: LockRank = LockRank::new(115, "process threads");
 /// Mask and pending signals of a thread.
 pub const THREAD_SIGNALS: LockRank = LockRank::new(120, "thread signals");
+/// What a process traces.
+pub const TRACER: LockRank = LockRank::new(121, "tracer");
+/// Who traces a thread, and where it stands.
+pub const TRACING: LockRank = LockRank::new(122, "tracing");
 /// What the log of system calls is about: held for a copy only.
 pub const STRACE: LockRank = LockRank::new(124, "choice of strace");
 /// Handles of a process to its parent, address space, limits: held for a copy only.

@@ -16,7 +16,7 @@ use linux_abi::signal::Signal;
 use linux_abi::wait;
 
 use super::credentials::Credentials;
-use super::{Image, Process, exit, tree, watch};
+use super::{Image, Process, exit, ptrace, tree, watch};
 use crate::fs::vfs::{Base, Caller, MountOptions, OpenFile, Path};
 use crate::memory::address_space::AddressSpace;
 use crate::scheduler::Thread;
@@ -309,6 +309,9 @@ fn end_other_threads(process: &Arc<Process>, thread: &Thread) -> Result<(), Errn
         thread.set_tid(process.pid);
         let ended_leader = tree::lock().rename_thread(old, process.pid);
         drop(ended_leader);
+        if let Some(tracer) = process.take_leader_tracer() {
+            ptrace::tell_nothing(&tracer, process, process.pid);
+        }
         process.set_remains(None);
     }
     Ok(())

@@ -10,7 +10,8 @@ use linux_abi::signal::Signal;
 use super::signal::send;
 use super::thread_group::Remains;
 use super::tree::{self, ExitRecord};
-use super::{Process, UserThread};
+use super::wait::News;
+use super::{Process, Times, UserThread, ptrace};
 use crate::fs::vfs::{FileTable, FsContext};
 use crate::ipc::futex;
 use crate::ipc::sysv::sem;
@@ -56,6 +57,7 @@ fn release_current() {
     let Some(user) = thread.user.as_ref() else { return };
     let process = &user.process;
 
+    let tracer = ptrace::end_tracee(&thread, user);
     release_user_memory(&thread, user, true);
     // The last thread's end frees the memory; no CPU may seem to use it then.
     thread.task.set_space(None);
@@ -69,9 +71,16 @@ fn release_current() {
         process.set_remains(Some(Remains {
             name: thread.name(),
             credentials: user.credentials(),
+            tracer,
             exit_status: user.exit_status.load(Ordering::Relaxed),
         }));
     } else {
+        if let Some(tracer) = tracer {
+            let status = status_of(user);
+            let news =
+                News { pid: thread.tid(), uid: user.credentials().uid.real, status, times: Times::default() };
+            ptrace::tell_end(&tracer, process, news);
+        }
         // Before it leaves the list: whoever waits to be alone (execve) may then take over the process's id. The first
         // thread keeps its id until the process is gone.
         drop(tree::lock().remove_thread(thread.tid()));
@@ -80,6 +89,12 @@ fn release_current() {
         finish_process(process, &thread);
     }
     process.thread_event.wake_all();
+}
+
+/// The wait status the calling thread ends with.
+pub(super) fn status_of(user: &UserThread) -> i32 {
+    let group_exit = user.process.signals.lock().group_exit;
+    group_exit.unwrap_or_else(|| user.exit_status.load(Ordering::Relaxed))
 }
 
 /// Tells the program's memory that the calling thread leaves it: locks it holds are orphaned (set_robust_list(2)), the
@@ -101,6 +116,7 @@ pub(super) fn release_user_memory(thread: &Thread, user: &UserThread, ends: bool
 
 /// Ends a process whose last thread is ending.
 fn finish_process(process: &Arc<Process>, last: &Thread) {
+    ptrace::end_tracer(process);
     process.timers.clear(process);
     if process.has_semaphore_undo.load(Ordering::Relaxed) {
         sem::undo_all(process.pid);
@@ -115,6 +131,10 @@ fn finish_process(process: &Arc<Process>, last: &Thread) {
     let status = group_exit.or_else(|| process.leader_exit_status()).unwrap_or(0);
     if process.pid == 1 {
         init_died(status);
+    }
+    if let Some(tracer) = process.take_leader_tracer() {
+        let news = News { pid: process.pid, uid: process.real_uid(), status, times: Times::default() };
+        ptrace::tell_end(&tracer, process, news);
     }
     process.remove_last_thread(last);
     let mut times = process.times();

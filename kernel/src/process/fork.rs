@@ -8,6 +8,7 @@ use hal::user::UserPtr;
 use linux_abi::cap::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use linux_abi::errno::Errno;
 use linux_abi::open::OpenFlags;
+use linux_abi::ptrace::PTRACE_EVENT_VFORK_DONE;
 use linux_abi::resource::{RLIMIT_NOFILE, RLIMIT_NPROC};
 use linux_abi::sched::CloneFlags;
 
@@ -15,7 +16,7 @@ use super::limits;
 use super::pidfd::PidFd;
 use super::signal::Actions;
 use super::signal::send::signal_from;
-use super::{Pid, Process, UserThread, seccomp, tree, watch};
+use super::{Pid, Process, UserThread, ptrace, seccomp, tree, watch};
 use crate::memory::reserve;
 use crate::scheduler::{SCHEDULER, Thread};
 use crate::syscall::Context;
@@ -74,7 +75,7 @@ impl Request {
 /// - `EAGAIN`: `RLIMIT_NPROC`, no id left, or the process is ending.
 /// - `EMFILE`: no descriptor left; `EFAULT`: nowhere to store it (`CLONE_PIDFD`).
 /// - `ENOMEM`: no memory.
-pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result<Pid, Errno> {
+pub fn clone_current(cx: &Context, request: &Request, regs: &mut UserRegs) -> Result<Pid, Errno> {
     request.validate()?;
     reserve::check(KERNEL_COST)?;
     let user = cx.user();
@@ -148,9 +149,18 @@ pub fn clone_current(cx: &Context, request: &Request, regs: &UserRegs) -> Result
     }
     watch::inherit(cx.thread(), &thread);
     watch::selection::consider(&thread);
+    let event = ptrace::event_of(user, flags, request.exit_signal);
+    if event.is_some() {
+        // A tracer without memory for one more thread loses it.
+        let _ = ptrace::follow(user, &thread);
+    }
     SCHEDULER.start(thread);
+    if let Some(event) = event {
+        ptrace::tell_child(&cx.thread_arc(), user, regs, event, tid);
+    }
     if waits {
         wait_for_vfork_child(&process);
+        ptrace::tell_child(&cx.thread_arc(), user, regs, PTRACE_EVENT_VFORK_DONE, tid);
     }
     Ok(tid)
 }

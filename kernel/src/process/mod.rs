@@ -29,6 +29,7 @@ pub mod inspect;
 pub mod limits;
 pub mod login;
 pub mod pidfd;
+pub mod ptrace;
 mod rseq;
 pub mod seccomp;
 pub mod signal;

@@ -13,6 +13,7 @@ use super::autogroup::AutoGroup;
 use super::credentials::Credentials;
 use super::limits::Limits;
 use super::login::Login;
+use super::ptrace::TracerState;
 use super::signal::{Actions, PendingSignals};
 use super::{Pid, UserThread};
 use crate::fs::vfs::OpenFile;
@@ -115,6 +116,8 @@ pub struct Image {
 pub(super) struct Remains {
     pub(super) name: ThreadName,
     pub(super) credentials: Arc<Credentials>,
+    /// Who traced the thread, and is to be told of the end of the process, being not its parent.
+    pub(super) tracer: Option<Arc<Process>>,
     /// The wait status the thread ended with, which is the process's unless one was decided for all threads.
     pub(super) exit_status: i32,
 }
@@ -165,6 +168,10 @@ pub struct Process {
     pub autogroup: AutoGroup,
     /// What it has registered for with membarrier(2), a bit for each command to register.
     pub barriers: AtomicU32,
+    /// What it traces.
+    pub(super) tracer: SpinLock<TracerState>,
+    /// How many of its threads are traced.
+    pub(super) traced_threads: AtomicUsize,
     /// Number of threads that have not ended. Written under the lock of `threads`.
     live_threads: AtomicUsize,
     parent: SpinLock<Weak<Process>>,
@@ -220,6 +227,8 @@ impl Process {
             personality: AtomicU64::new(0),
             autogroup: AutoGroup::new(),
             barriers: AtomicU32::new(0),
+            tracer: SpinLock::new(lock_order::TRACER, TracerState::default()),
+            traced_threads: AtomicUsize::new(0),
             live_threads: AtomicUsize::new(0),
             remains: SpinLock::new(lock_order::PROCESS_LINKS, None),
             parent: SpinLock::new(lock_order::PROCESS_LINKS, Weak::new()),
@@ -321,6 +330,11 @@ impl Process {
     /// The wait status the first thread ended with.
     pub(super) fn leader_exit_status(&self) -> Option<i32> {
         self.remains.lock().as_ref().map(|remains| remains.exit_status)
+    }
+
+    /// Takes who traced the first thread and is to be told of the end of the process.
+    pub(super) fn take_leader_tracer(&self) -> Option<Arc<Process>> {
+        self.remains.lock().as_mut().and_then(|remains| remains.tracer.take())
     }
 
     /// Keeps what is left of the first thread, or forgets it because another takes its place (execve).

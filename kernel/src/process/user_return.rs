@@ -2,7 +2,7 @@
 
 use hal::task::{UserRegs, Work};
 
-use super::{exit, signal};
+use super::{exit, ptrace, signal};
 use crate::scheduler;
 use crate::syscall;
 
@@ -31,6 +31,9 @@ pub fn exit_to_user(regs: &mut UserRegs, work: Work) {
                 signal::delivery::restart_sequence(&thread.arc(), regs);
             }
             return;
+        }
+        if let Some(user) = thread.user.as_ref() {
+            ptrace::at_end(&thread.arc(), user, regs, exit::status_of(user));
         }
     }
     exit::exit_thread();

@@ -10,6 +10,7 @@ use linux_abi::signal::{SS_DISABLE, SigSet, Signal, StackT};
 
 use super::Process;
 use super::credentials::Credentials;
+use super::ptrace::TracedHalf;
 use super::rseq::RestartableSequences;
 use super::seccomp::Confinement;
 use super::signal::PendingSignals;
@@ -78,6 +79,8 @@ pub struct UserThread {
     pub(super) last_fault: AtomicU8,
     /// Wait status of the thread if it ends by itself (exit(2)).
     pub(super) exit_status: AtomicI32,
+    /// Its tracer, and where it stands for it.
+    pub traced: TracedHalf,
     /// Who looks at its calls; changed by [`watch`](super::watch) alone.
     pub(super) watchers: SpinLock<Watchers>,
     /// Which calls it may make.
@@ -112,6 +115,7 @@ impl UserThread {
             restart_rule: SpinLock::new(lock_order::THREAD_LINKS, None),
             last_fault: AtomicU8::new(0),
             exit_status: AtomicI32::new(0),
+            traced: TracedHalf::new(),
             watchers: SpinLock::new(lock_order::THREAD_LINKS, Watchers::empty()),
             confinement: SpinLock::new(lock_order::THREAD_LINKS, Confinement::default()),
             files: SpinLock::new(lock_order::THREAD_LINKS, files),

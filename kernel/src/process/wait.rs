@@ -6,6 +6,7 @@ use linux_abi::errno::Errno;
 use linux_abi::signal::Signal;
 use linux_abi::wait;
 
+use super::ptrace::{self, Found};
 use super::tree::{self, Tree};
 use super::{Pid, Process, Times};
 
@@ -96,7 +97,9 @@ fn scan(parent: &Arc<Process>, which: Which, options: Options) -> Result<Option<
             }
             continue;
         }
-        news = job_news(child, options);
+        // That a child has stopped which it traces, it is told as its tracer.
+        let stopped = options.stopped && !ptrace::traces_leader(parent, child);
+        news = job_news(child, Options { stopped, ..options });
         if news.is_some() {
             break;
         }
@@ -107,10 +110,16 @@ fn scan(parent: &Arc<Process>, which: Which, options: Options) -> Result<Option<
         drop(gone);
         return Ok(Some(found));
     }
-    match news {
-        Some(news) => Ok(Some(news)),
-        None if any => Ok(None),
-        None => Err(Errno::ECHILD),
+    drop(tree);
+    if news.is_some() {
+        return Ok(news);
+    }
+    let wants = |tid, process: &Process| is_wanted_one(tid, process, which);
+    match ptrace::find_news(parent, wants, options) {
+        Found::News(news) => Ok(Some(news)),
+        Found::Quiet => Ok(None),
+        Found::Nobody if any => Ok(None),
+        Found::Nobody => Err(Errno::ECHILD),
     }
 }
 
@@ -122,13 +131,17 @@ fn matches(child: &Process, which: Which, clones: CloneFilter) -> bool {
         CloneFilter::Clones => !is_ordinary,
         CloneFilter::All => true,
     };
-    is_wanted
-        && match which {
-            Which::Any => true,
-            Which::Process(pid) => child.pid == pid,
-            Which::Started(pid, at_ns) => child.pid == pid && child.start_ns == at_ns,
-            Which::Group(group) => child.group_id() == group,
-        }
+    is_wanted && is_wanted_one(child.pid, child, which)
+}
+
+/// Whether `which` names the thread `tid` of `process`.
+fn is_wanted_one(tid: Pid, process: &Process, which: Which) -> bool {
+    match which {
+        Which::Any => true,
+        Which::Process(pid) => tid == pid,
+        Which::Started(pid, at_ns) => tid == pid && process.start_ns == at_ns,
+        Which::Group(group) => process.group_id() == group,
+    }
 }
 
 fn job_news(child: &Process, options: Options) -> Option<News> {

@@ -8,6 +8,7 @@ use super::syscall_numbers;
 use super::table::{FULL_ROWS, ROWS, Restart};
 use super::{Args, Context, strace};
 use crate::lock_order;
+use crate::process::ptrace;
 use crate::process::seccomp;
 use crate::process::watch::{self, Watchers};
 
@@ -79,14 +80,21 @@ pub fn dispatch_full(regs: &mut UserRegs) {
 /// Serves a call while those look on who watch the thread.
 fn serve_watched(context: &Context, regs: &mut UserRegs) {
     let watchers = watch::watchers(context.thread());
-    if watchers.contains(Watchers::SECCOMP) && !seccomp::check(context, regs) {
-        return;
+    // The tracer sees a call before the filters do, as it may change it.
+    let is_traced = watchers.contains(Watchers::PTRACE);
+    let is_asked_for = !is_traced || ptrace::before_call(&context.thread_arc(), context.user(), regs);
+    let is_filtered = watchers.contains(Watchers::SECCOMP);
+    let is_made = is_asked_for && (!is_filtered || seccomp::check(context, regs));
+    let line = if watchers.contains(Watchers::STRACE) { strace::begin(context, regs) } else { None };
+    if is_made {
+        serve(context, regs);
     }
-    let is_logged = watchers.contains(Watchers::STRACE);
-    let line = if is_logged { strace::begin(context, regs) } else { None };
-    serve(context, regs);
     if let Some(line) = line {
         line.end(regs.rax.cast_signed() as isize);
+    }
+    // Of a call that it began before it was traced, the end is told all the same.
+    if watch::watchers(context.thread()).contains(Watchers::PTRACE) {
+        ptrace::after_call(&context.thread_arc(), context.user(), regs);
     }
 }
 

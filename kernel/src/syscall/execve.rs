@@ -10,6 +10,7 @@ use super::args::copy_path;
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{Base, Caller};
 use crate::process::exec::{self, Name, Strings};
+use crate::process::ptrace;
 
 /// execve(2): replaces the caller's program.
 ///
@@ -78,6 +79,9 @@ fn run(
         },
         None => Name { path, is_inaccessible: false },
     };
+    let former = cx.thread().tid();
     exec::exec(cx, regs, &name, file, arguments, environment)?;
-    Ok(0)
+    regs.rax = 0;
+    ptrace::after_exec(&cx.thread_arc(), cx.user(), regs, former);
+    Ok(regs.rax as usize)
 }

@@ -68,6 +68,7 @@ mod place;
 mod poll;
 mod prctl;
 mod process_vm;
+mod ptrace;
 mod read;
 mod reboot;
 mod recv;

@@ -7,7 +7,7 @@ use super::{
     epoll, eventfd, execve, exit, fcntl, futex, getcpu, getpid, getpriority, getrandom, getrusage,
     getsockopt, gettimeofday, inotify_init, ioprio_set, kill, madvise, membarrier, memfd_create, mincore,
     mlock, mmap, mount, mprotect, mremap, msgget, msync, munmap, names, nanosleep, open, pidfd, pipe, poll,
-    prctl, process_vm, read, reboot, recv, rlimit, rseq, sched_setscheduler, seccomp, semget, send,
+    prctl, process_vm, ptrace, read, reboot, recv, rlimit, rseq, sched_setscheduler, seccomp, semget, send,
     setitimer, setpgid, setuid, shmget, sigaction, signalfd, sigreturn, socket, splice, stat, sysinfo,
     syslog, timer_create, timerfd_create, uname, vhangup, wait,
 };
@@ -266,6 +266,7 @@ pub static ROWS: &[Row] = &[
     row(nr::TKILL,             kill::tkill,                Never,       Full),
     row(nr::TGKILL,            kill::tgkill,               Never,       Full),
     row(nr::RT_SIGQUEUEINFO,   kill::rt_sigqueueinfo,      Never,       Full),
+    row(nr::PTRACE,            ptrace::ptrace,             Never,       Partial("general registers only; no PTRACE_SYSEMU, PTRACE_PEEKSIGINFO, debug registers")),
     row(nr::PIDFD_OPEN,        pidfd::pidfd_open,          Never,       Full),
     row(nr::PIDFD_SEND_SIGNAL, pidfd::pidfd_send_signal,   Never,       Partial("no descriptors of /proc/PID")),
     row(nr::PIDFD_GETFD,       pidfd::pidfd_getfd,         Never,       Full),

@@ -44,6 +44,7 @@ pub mod open;
 pub mod personality;
 pub mod poll;
 pub mod prctl;
+pub mod ptrace;
 pub mod random;
 pub mod reboot;
 pub mod resource;

@@ -11,6 +11,7 @@ use linux_abi::signal::SigSet;
 use super::process::Subject;
 use crate::fs::vfs::text::Text;
 use crate::memory::address_space::{Body, Usage};
+use crate::process::ptrace;
 use crate::scheduler::Thread;
 use crate::scheduler::thread::state::State;
 
@@ -20,6 +21,7 @@ const KIB: usize = 1024;
 pub(super) fn state(subject: &Subject) -> (char, &'static str) {
     match subject.thread() {
         None => ('Z', "zombie"),
+        Some(thread) if ptrace::is_stopped(&thread) => ('t', "tracing stop"),
         Some(_) if subject.process.signals.lock().stopped_by.is_some() => ('T', "stopped"),
         Some(thread) if thread.state() == State::RUNNABLE => ('R', "running"),
         Some(thread) if thread.state() == State::UNINTERRUPTIBLE => ('D', "disk sleep"),
@@ -56,7 +58,8 @@ pub(super) fn status(subject: &Subject, text: &mut Text) -> Result<(), Errno> {
         let _ = writeln!(text, "Umask:\t{:04o}", fs.umask());
     }
     let _ = writeln!(text, "State:\t{letter} ({word})\nTgid:\t{}\nNgid:\t0", process.pid);
-    let _ = writeln!(text, "Pid:\t{}\nPPid:\t{}\nTracerPid:\t0", subject.tid, process.parent_pid());
+    let tracer = thread.map_or(0, ptrace::tracer_of);
+    let _ = writeln!(text, "Pid:\t{}\nPPid:\t{}\nTracerPid:\t{tracer}", subject.tid, process.parent_pid());
     if let Some((credentials, _, files)) = &credentials {
         for (name, ids) in [("Uid", &credentials.uid), ("Gid", &credentials.gid)] {
             let _ = writeln!(text, "{name}:\t{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.fs);

@@ -1,6 +1,7 @@
 //! Taking signals on the way back to user mode.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use hal::task::{UserRegs, Work};
 use linux_abi::errno::Errno;
@@ -9,7 +10,8 @@ use linux_abi::signal::{DefaultAction, KernelSigaction, SIG_DFL, SIG_IGN, SaFlag
 use linux_abi::wait;
 
 use super::{frame, send};
-use crate::process::{Process, UserThread, exit, tree};
+use crate::process::thread_group::SharedSignals;
+use crate::process::{Process, UserThread, exit, ptrace, tree};
 use crate::scheduler::{self, Thread};
 use crate::syscall::{self, Restart};
 
@@ -20,10 +22,14 @@ enum Next {
     Handle(Signal, SigInfo, KernelSigaction),
     /// The process ends with this wait status.
     Die(i32),
-    /// The process is stopped; wait for it to go on.
-    Stopped,
+    /// The process is stopped by this signal; wait for it to go on.
+    Stopped(Signal),
+    /// A signal that the thread's tracer sees first.
+    Show(Signal, SigInfo),
     /// A stop signal was taken; see whether it still holds.
     Stop(Signal),
+    /// A signal was taken about which nothing is done.
+    Dropped,
 }
 
 /// Takes every signal that may be taken now. Runs at the bottom of the kernel stack with interrupts on; may stop the
@@ -31,7 +37,15 @@ enum Next {
 pub fn deliver(thread: &Arc<Thread>, regs: &mut UserRegs) {
     let Some(user) = thread.user.as_ref() else { return };
     loop {
-        match next_signal(thread, user) {
+        if !thread.task.work().contains(Work::EXIT) && ptrace::stop_if_asked(thread, user, regs) {
+            continue;
+        }
+        let mut next = next_signal(thread, user);
+        if let Next::Show(signal, info) = next {
+            let Some((signal, info)) = ptrace::on_signal(thread, user, regs, signal, info) else { continue };
+            next = act_on(user, signal, info);
+        }
+        match next {
             Next::None => break,
             Next::Die(status) => {
                 exit::begin_group_exit(&user.process, status);
@@ -40,10 +54,14 @@ pub fn deliver(thread: &Arc<Thread>, regs: &mut UserRegs) {
             Next::Stop(signal) => {
                 if stop(&user.process, signal) {
                     send::notify_parent_of_stop(&user.process, signal);
+                }
+            }
+            Next::Stopped(signal) => {
+                if !ptrace::stop_with_process(thread, user, regs, signal) {
                     wait_while_stopped(thread, user);
                 }
             }
-            Next::Stopped => wait_while_stopped(thread, user),
+            Next::Dropped | Next::Show(..) => {}
             Next::Handle(signal, info, action) => {
                 adjust_interrupted_call(regs, Some(action.flags));
                 run_handler(thread, user, regs, signal, &info, &action);
@@ -71,7 +89,8 @@ pub fn change_blocked(thread: &Thread, user: &UserThread, change: impl FnOnce(Si
     let old = own.blocked;
     own.blocked = change(old).difference(SigSet::UNBLOCKABLE);
     let ready = shared.pending.set().union(own.pending.set()).difference(own.blocked);
-    if !ready.is_empty() || shared.group_exit.is_some() || shared.stopped_by.is_some() {
+    let is_asked = user.traced.with(|tracing| tracing.is_asked()) == Some(true);
+    if !ready.is_empty() || shared.group_exit.is_some() || shared.stopped_by.is_some() || is_asked {
         thread.task.raise(Work::SIGNAL);
     } else {
         thread.task.lower(Work::SIGNAL);
@@ -87,42 +106,65 @@ fn next_signal(thread: &Thread, user: &UserThread) -> Next {
     if thread.task.work().contains(Work::EXIT) {
         return Next::None;
     }
-    if shared.stopped_by.is_some() {
-        return Next::Stopped;
+    if let Some(signal) = shared.stopped_by
+        && user.traced.with(|tracing| tracing.runs_on()) != Some(true)
+    {
+        return Next::Stopped(signal);
     }
+    let is_traced = user.traced.with(|_| ()).is_some();
     loop {
         let mut own = user.signals.lock();
         let blocked = own.blocked;
         let Some((signal, info)) = own.pending.take(blocked).or_else(|| shared.pending.take(blocked)) else {
-            thread.task.lower(Work::SIGNAL);
+            // Whoever asks for a stop raises the flag after that.
+            if user.traced.with(|tracing| tracing.is_asked()) != Some(true) {
+                thread.task.lower(Work::SIGNAL);
+            }
             return Next::None;
         };
         drop(own);
         user.process.timers.posix.note_taken(&info);
-        let action = *shared.actions.get(signal);
-        match action.handler {
-            SIG_IGN => {}
-            SIG_DFL => {
-                // Process 1 takes no signal it has not asked for, or a slip of a finger ends the system.
-                let is_protected = user.process.pid == 1;
-                match signal.default_action() {
-                    _ if is_protected && !is_kernel_fault(&info) => {}
-                    DefaultAction::Ignore | DefaultAction::Continue => {}
-                    DefaultAction::Terminate | DefaultAction::CoreDump => {
-                        return Next::Die(wait::status_killed(signal, false));
-                    }
-                    DefaultAction::Stop => {
-                        shared.stop_taken = true;
-                        return Next::Stop(signal);
-                    }
+        if is_traced && signal != Signal::SIGKILL {
+            return Next::Show(signal, info);
+        }
+        match decide(user, &mut shared, signal, info) {
+            Next::Dropped => {}
+            next => return next,
+        }
+    }
+}
+
+/// What the thread does about a signal that its tracer has let through.
+fn act_on(user: &UserThread, signal: Signal, info: SigInfo) -> Next {
+    let mut shared = user.process.signals.lock();
+    decide(user, &mut shared, signal, info)
+}
+
+/// What is to be done about a signal that has been taken.
+fn decide(user: &UserThread, shared: &mut SharedSignals, signal: Signal, info: SigInfo) -> Next {
+    let action = *shared.actions.get(signal);
+    match action.handler {
+        SIG_IGN => Next::Dropped,
+        SIG_DFL => {
+            // Process 1 takes no signal it has not asked for, or a slip of a finger ends the system.
+            let is_protected = user.process.pid == 1;
+            match signal.default_action() {
+                _ if is_protected && !is_kernel_fault(&info) => Next::Dropped,
+                DefaultAction::Ignore | DefaultAction::Continue => Next::Dropped,
+                DefaultAction::Terminate | DefaultAction::CoreDump => {
+                    Next::Die(wait::status_killed(signal, false))
+                }
+                DefaultAction::Stop => {
+                    shared.stop_taken = true;
+                    Next::Stop(signal)
                 }
             }
-            _ => {
-                if action.flags & SaFlags::SA_RESETHAND.bits() != 0 {
-                    shared.actions.reset(signal);
-                }
-                return Next::Handle(signal, info, action);
+        }
+        _ => {
+            if action.flags & SaFlags::SA_RESETHAND.bits() != 0 {
+                shared.actions.reset(signal);
             }
+            Next::Handle(signal, info, action)
         }
     }
 }
@@ -147,7 +189,10 @@ fn stop(process: &Process, signal: Signal) -> bool {
     shared.stop_report = Some(signal);
     shared.continue_report = false;
     drop(shared);
-    process.for_each_thread(send::interrupt);
+    process.for_each_thread(|thread| {
+        ptrace::note_group_stop(thread);
+        send::interrupt(thread);
+    });
     true
 }
 
@@ -158,7 +203,8 @@ fn wait_while_stopped(thread: &Thread, user: &UserThread) {
         let shared = process.signals.lock();
         let goes_on = shared.stopped_by.is_none()
             || shared.group_exit.is_some()
-            || thread.task.work().contains(Work::EXIT);
+            || thread.task.work().contains(Work::EXIT)
+            || process.traced_threads.load(Ordering::SeqCst) != 0 && user.traced.with(|_| ()).is_some();
         goes_on.then_some(())
     });
 }
@@ -186,7 +232,7 @@ fn adjust_interrupted_call(regs: &mut UserRegs, handler_flags: Option<u64>) {
         regs.rax = number;
         regs.rip = regs.rip.wrapping_sub(2);
     } else if let Some(user) = thread.user.as_ref() {
-        user.restart_deadline.store(0, core::sync::atomic::Ordering::Relaxed);
+        user.restart_deadline.store(0, Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,9 @@ use core::sync::atomic::Ordering;
 use hal::task::Work;
 use linux_abi::errno::Errno;
 use linux_abi::resource::RLIMIT_SIGPENDING;
-use linux_abi::siginfo::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SigInfo};
+use linux_abi::siginfo::{
+    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SigInfo,
+};
 use linux_abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigSet, Signal};
 use linux_abi::wait::{self, Status};
 
@@ -14,6 +16,7 @@ use super::pending::PendingSignals;
 use crate::process::thread_group::SharedSignals;
 use crate::process::tree::{self, ExitRecord};
 use crate::process::user_thread::Stance;
+use crate::process::wait::News;
 use crate::process::{Pid, Process, Times, exit};
 use crate::scheduler::{self, Thread};
 
@@ -142,6 +145,10 @@ fn effect_of(process: &Process, shared: &SharedSignals, signal: Signal, stance: 
         Stance::Awaits => return Effect::Taken,
         Stance::Open => {}
     }
+    // A tracer sees all that is sent but SIGKILL.
+    if process.traced_threads.load(Ordering::SeqCst) != 0 && signal != Signal::SIGKILL {
+        return Effect::Taken;
+    }
     if shared.actions.ignores(signal) {
         return Effect::None;
     }
@@ -222,16 +229,28 @@ pub fn notify_parent_of_exit(parent: &Arc<Process>, child: &Process, record: &Ex
 /// Tells the parent of `process` that it stopped or went on.
 pub fn notify_parent_of_job_change(process: &Process, code: i32, signal: Signal) {
     let Some(parent) = process.parent() else { return };
-    let wants = {
-        let shared = parent.signals.lock();
-        shared.actions.get(Signal::SIGCHLD).flags & SaFlags::SA_NOCLDSTOP.bits() == 0
-    };
-    if wants {
+    if wants_job_changes(&parent) {
         let (uid, status) = (process.real_uid(), signal.number() as i32);
         let info = child_info(Signal::SIGCHLD, process.pid, uid, code, status, &process.times());
         send_to_process(&parent, info);
     }
     parent.child_event.wake_all();
+}
+
+/// Tells a tracer that a thread it traces stands still or has ended.
+pub fn notify_of_trap(tracer: &Arc<Process>, news: &News) {
+    if wants_job_changes(tracer) {
+        let (code, status) = match code_and_status(news.status) {
+            (CLD_STOPPED, status) => (CLD_TRAPPED, status),
+            ended => ended,
+        };
+        send_to_process(tracer, child_info(Signal::SIGCHLD, news.pid, news.uid, code, status, &news.times));
+    }
+    tracer.child_event.wake_all();
+}
+
+fn wants_job_changes(parent: &Process) -> bool {
+    parent.signals.lock().actions.get(Signal::SIGCHLD).flags & SaFlags::SA_NOCLDSTOP.bits() == 0
 }
 
 fn child_info(signal: Signal, pid: Pid, uid: u32, code: i32, status: i32, times: &Times) -> SigInfo {

@@ -19,6 +19,8 @@ bitflags! {
         const STRACE = 1 << 0;
         /// What confines it ([`seccomp`](super::seccomp)).
         const SECCOMP = 1 << 1;
+        /// The thread's tracer, which wants to be told of each.
+        const PTRACE = 1 << 2;
     }
 }
 
@@ -39,7 +41,7 @@ pub fn remove(thread: &Thread, watcher: Watchers) {
 
 /// Lets those look at the calls of `child` that look at those of `parent` and follow its children.
 pub fn inherit(parent: &Thread, child: &Thread) {
-    let inherited = watchers(parent);
+    let inherited = watchers(parent) - Watchers::PTRACE;
     if !inherited.is_empty() {
         add(child, inherited);
     }

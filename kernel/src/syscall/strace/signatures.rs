@@ -90,6 +90,7 @@ static CALLS: &[(usize, &[Kind])] = &[
     (nr::EXECVE,            &[Path, Strings, Hex]),
     (nr::EXECVEAT,          &[Directory, Path, Strings, Hex, AT]),
     (nr::RT_SIGRETURN,      &[]),
+    (nr::PTRACE,            &[Hex, Int, Hex, Hex]),
     (nr::PIDFD_OPEN,        &[Int, Hex]),
     (nr::PIDFD_SEND_SIGNAL, &[Int, Sig, Hex, Hex]),
     (nr::PIDFD_GETFD,       &[Int, Int, Hex]),
