@@ -1,81 +1,8 @@
 // Memory in its finer points: large pages, locks, advice, seals, other processes' memory, limits, what faults say.
 #include "t.h"
-#include <setjmp.h>
+#include "vm.h"
 #include <sys/ipc.h>
 #include <sys/shm.h>
-
-#define P 4096L
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-#define LARGE (2l << 20)
-
-static sigjmp_buf back;
-static siginfo_t seen;
-static char *base;
-
-static void handler(int number, siginfo_t *info, void *context)
-{
-    (void)number, (void)context;
-    seen = *info;
-    siglongjmp(back, 1);
-}
-
-// The signal that reading (or writing) one byte raises, 0 for none.
-static int probe(volatile char *at, int write)
-{
-    struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
-
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-    memset(&seen, 0, sizeof seen);
-    if (sigsetjmp(back, 1) == 0) {
-        char c = *at;
-        if (write)
-            *at = c;
-    }
-    return seen.si_signo;
-}
-
-// Prints what a fault says about itself, its address as a distance from `base`.
-static void fault(const char *what, char *at, int write)
-{
-    int number = probe(at, write);
-
-    if (number == 0)
-        printf("%s: no fault\n", what);
-    else
-        printf("%s: signal %d code %d at %+ld\n", what, number, seen.si_code, (long)((char *)seen.si_addr - base));
-}
-
-static char *map(size_t len, int protection)
-{
-    char *at = mmap(NULL, len, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (at == MAP_FAILED)
-        printf("mmap: %s\n", error_name(errno));
-    return at;
-}
-
-// The value in KiB of a row of /proc/self/smaps for the mapping around an address, -1 if there is none.
-static long smaps(char *at, const char *row)
-{
-    char line[256];
-    unsigned long start, end;
-    int inside = 0;
-    long value = -1;
-    FILE *file = fopen("/proc/self/smaps", "r");
-
-    while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-            inside = start <= (unsigned long)at && (unsigned long)at < end;
-        else if (inside && strncmp(line, row, strlen(row)) == 0 && line[strlen(row)] == ':')
-            value = atol(line + strlen(row) + 1);
-    }
-    fclose(file);
-    return value;
-}
 
 static int wrong_bytes(char *at, size_t pages, int from)
 {
@@ -141,60 +68,6 @@ static void part_large(void)
     R(process_vm_readv(getpid(), &local, 1, &remote, 1, 0));
     R(munmap(all, 6 * LARGE));
 }
-
-
-// Prints the mappings of a range: pages and rights of each, `.` for holes.
-static void shape(const char *what, char *from, size_t pages)
-{
-    char line[512], rights[8];
-    unsigned long start, end, at = (unsigned long)from, last = at + pages * P;
-    FILE *file = fopen("/proc/self/maps", "r");
-
-    printf("%s:", what);
-    while (fgets(line, sizeof line, file)) {
-        sscanf(line, "%lx-%lx %7s", &start, &end, rights);
-        if (end <= at || start >= last)
-            continue;
-        if (start > at)
-            printf(" .%lu", (start - at) / P);
-        start = start < at ? at : start;
-        end = end > last ? last : end;
-        printf(" %lu%s", (end - start) / P, rights);
-        at = end;
-    }
-    fclose(file);
-    if (at < last)
-        printf(" .%lu", (last - at) / P);
-    printf("\n");
-}
-
-// Reserves addresses and frees them again.
-static char *room(size_t pages)
-{
-    char *at = mmap(NULL, pages * P, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    munmap(at, pages * P);
-    return at;
-}
-
-static char *put(char *at, size_t pages, int protection, int flags)
-{
-    return mmap(at, pages * P, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0);
-}
-
-static int file_of(const char *name, size_t pages)
-{
-    char page[P];
-    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-    for (size_t i = 0; i < pages; i++) {
-        memset(page, 'a' + (int)i, P);
-        write(fd, page, P);
-    }
-    return fd;
-}
-
-#define RW (PROT_READ | PROT_WRITE)
 
 static void part_faults(void)
 {

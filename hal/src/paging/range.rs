@@ -240,8 +240,22 @@ impl PageTable {
         });
     }
 
-    /// Calls `visit` with each entry of level 1, below one that is no page, that is in use and meets the range: the table, the index, and the part of
-    /// the range that it covers.
+    /// Returns the number of tables below the root.
+    pub fn table_count(&self) -> usize {
+        let mut count = 0;
+        let mut last = [usize::MAX; 2];
+        self.for_each_entry(0..USER_END, |directory, at, pages| {
+            count += usize::from(!directory.load(at).is_large());
+            for (last, level) in last.iter_mut().zip([2, 3]) {
+                let place = pages.start / span(level);
+                count += usize::from(core::mem::replace(last, place) != place);
+            }
+        });
+        count
+    }
+
+    /// Calls `visit` with each entry of level 1, below one that is no page, that is in use and meets the range: the table,
+    /// the index, and the part of the range that it covers.
     pub(super) fn for_each_entry(
         &self,
         range: Range<usize>,

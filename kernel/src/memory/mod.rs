@@ -12,6 +12,7 @@ pub mod heap;
 pub mod oom;
 pub mod page_cache;
 pub mod physical;
+pub mod policy;
 pub mod reserve;
 pub mod virtual_mem;
 

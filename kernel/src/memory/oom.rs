@@ -3,6 +3,8 @@
 //! The choice is Linux's (`oom_badness`): the process that holds most memory, corrected by its `oom_score_adj`. Nothing
 //! is reclaimed first but what CPUs have cached, because no page in memory has another copy yet. Choosing takes no memory: there is none.
 
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use hal::PAGE_SIZE;
 use hal::sync::Once;
 use smallvec::SmallVec;
@@ -42,6 +44,8 @@ pub trait Victims: Send + Sync {
 }
 
 hal::machine_static! {
+    /// Processes that have been ended for their memory.
+    static KILLS: AtomicUsize = AtomicUsize::new(0);
     static VICTIMS: Once<&'static dyn Victims> = Once::new();
 }
 
@@ -87,6 +91,7 @@ pub fn make_room() -> Outcome {
                 victim.score_adj
             );
             victims.kill(victim.pid);
+            KILLS.fetch_add(1, Relaxed);
             Outcome::Killed(victim.pid)
         }
         Choice::Nobody => {
@@ -94,6 +99,11 @@ pub fn make_room() -> Outcome {
             Outcome::Nobody
         }
     }
+}
+
+/// Returns how many processes have been ended for their memory.
+pub fn kills() -> usize {
+    KILLS.load(Relaxed)
 }
 
 /// Times that [`recall`] looks.

@@ -219,6 +219,8 @@ fn new_user_thread(cx: &Context, process: &Arc<Process>, request: &Request) -> R
         (own.saved_blocked.unwrap_or(own.blocked), own.alternate_stack)
     };
     let child = UserThread::new(process.clone(), files, fs, parent.credentials(), blocked);
+    let policy = *parent.memory_policy.lock();
+    *child.memory_policy.lock() = policy;
     child.io_priority.store(parent.io_priority.load(Ordering::Relaxed), Ordering::Relaxed);
     // A thread that shares memory must not share the alternate stack, except a vfork child, whose parent sleeps.
     if !flags.contains(CloneFlags::CLONE_VM) || flags.contains(CloneFlags::CLONE_VFORK) {

@@ -17,6 +17,7 @@ use super::signal::PendingSignals;
 use super::watch::Watchers;
 use crate::fs::vfs::{FileTable, FsContext, OpenFile};
 use crate::lock_order;
+use crate::memory::policy::Policy;
 use crate::syscall::Restart;
 
 /// Signal state of one thread.
@@ -69,6 +70,8 @@ pub struct UserThread {
     pub robust_list: AtomicUsize,
     /// The priority of what it reads and writes (ioprio_set(2)); kept, without effect.
     pub io_priority: AtomicU16,
+    /// Where its memory is to be (set_mempolicy(2)); none is the default.
+    pub memory_policy: SpinLock<Option<Policy>>,
     /// Restartable sequences.
     pub rseq: RestartableSequences,
     /// Absolute deadline in nanoseconds of a timed call that was interrupted and is being made again; 0 for none.
@@ -110,6 +113,7 @@ impl UserThread {
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             io_priority: AtomicU16::new(0),
+            memory_policy: SpinLock::new(lock_order::THREAD_LINKS, None),
             rseq: RestartableSequences::new(),
             restart_deadline: AtomicU64::new(0),
             restart_rule: SpinLock::new(lock_order::THREAD_LINKS, None),

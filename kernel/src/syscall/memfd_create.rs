@@ -10,14 +10,17 @@ use linux_abi::resource::RLIMIT_NOFILE;
 
 use super::{Args, Context, SyscallError};
 use crate::fs::tmpfs::{Node, Options, Tmpfs};
-use crate::fs::vfs::{NewNode, NodeKind, OpenFile};
+use crate::fs::vfs::{Dentry, Mount, MountOptions, NewNode, NodeKind, OpenFile, Path, SuperBlock};
 
 /// Bytes of a name, its NUL included (`MFD_NAME_MAX_LEN` and `memfd:` make 255).
 const NAME_MAX: usize = 250;
 
+/// What `/proc` shows before the name.
+const PREFIX: &[u8] = b"memfd:";
+
 hal::machine_static! {
     /// The file system of these files: without limits and never mounted.
-    static FILES: Once<Arc<Tmpfs>> = Once::new();
+    static FILES: Once<(Arc<Tmpfs>, Arc<Mount>)> = Once::new();
 }
 
 /// memfd_create(2): makes a file in memory and opens it for reading and writing.
@@ -33,16 +36,21 @@ pub(super) fn memfd_create(cx: &Context, args: &Args) -> Result<usize, SyscallEr
     {
         return Err(Errno::EINVAL);
     }
-    let mut name = [0; NAME_MAX];
-    hal::user::read_cstr(name_in, &mut name)?.ok_or(Errno::EINVAL)?;
+    let mut name = [0; PREFIX.len() + NAME_MAX];
+    name[..PREFIX.len()].copy_from_slice(PREFIX);
+    let len = hal::user::read_cstr(name_in, &mut name[PREFIX.len()..])?.ok_or(Errno::EINVAL)?;
+    let name = &name[..PREFIX.len() + len];
 
-    let file_system = match Once::get(&FILES) {
-        Some(file_system) => file_system.clone(),
+    let (file_system, mount) = match Once::get(&FILES) {
+        Some(files) => files,
         None => {
             let new = Tmpfs::new("tmpfs", Options::ramfs())?;
+            let super_block = SuperBlock::new(new.clone(), false);
+            let root = super_block.root().clone();
+            let mount = Mount::new(super_block, root, b"tmpfs", MountOptions::empty());
             // Another CPU may have been faster; then its one is used.
-            let _ = FILES.set(new);
-            Once::get(&FILES).cloned().ok_or(Errno::ENOMEM)?
+            let _ = FILES.set((new, mount));
+            Once::get(&FILES).ok_or(Errno::ENOMEM)?
         }
     };
     let owner = cx.credentials();
@@ -54,11 +62,12 @@ pub(super) fn memfd_create(cx: &Context, args: &Args) -> Result<usize, SyscallEr
         gid: owner.gid.fs,
     };
     let may_be_sealed = flags.contains(MemfdFlags::MFD_ALLOW_SEALING) || is_sealed_from_execution;
-    let node = Node::new_memory_file(&file_system, &new, may_be_sealed)?;
+    let node = Node::new_memory_file(file_system, &new, may_be_sealed)?;
     if is_sealed_from_execution {
         node.add_seals(linux_abi::mman::Seals::F_SEAL_EXEC)?;
     }
-    let open = OpenFile::anonymous(node.clone(), node, OpenFlags::O_RDWR);
+    let dentry = Dentry::new_unnamed(node.clone(), mount.root(), name);
+    let open = OpenFile::unnamed(node, Path { mount: mount.clone(), dentry }, OpenFlags::O_RDWR);
     let files = cx.files();
     let limit = cx.process().limit(RLIMIT_NOFILE);
     let reserved = files.reserve::<1>(flags.contains(MemfdFlags::MFD_CLOEXEC), limit)?;

@@ -1,8 +1,9 @@
 //! mmap(2).
 
+use hal::paging::LARGE_PAGE_SIZE;
 use linux_abi::cap::{CAP_IPC_LOCK, CAP_SYS_RAWIO};
 use linux_abi::errno::Errno;
-use linux_abi::mman::{MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, Prot};
+use linux_abi::mman::{MAP_HUGE_MASK, MAP_HUGE_SHIFT, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, Prot};
 
 use super::{Args, Context, SyscallError};
 use crate::fs::vfs::{MappedFile, MountOptions, OpenFile};
@@ -11,6 +12,11 @@ use crate::memory::address_space::{MapRequest, Place, VmFlags};
 const MAP_SHARED: u32 = MapFlags::MAP_SHARED.bits();
 const MAP_PRIVATE: u32 = MapFlags::MAP_PRIVATE.bits();
 
+/// Flags that `MAP_SHARED_VALIDATE` lets pass: no file is on memory that could be written through at once (`MAP_SYNC`), and
+/// `MAP_FIXED_NOREPLACE` is younger than the list (`LEGACY_MAP_MASK`).
+const OLD_FLAGS: MapFlags =
+    MapFlags::all().difference(MapFlags::MAP_SYNC.union(MapFlags::MAP_FIXED_NOREPLACE));
+
 /// mmap(2): maps a file or zeroes.
 ///
 /// # Errors
@@ -18,8 +24,8 @@ const MAP_PRIVATE: u32 = MapFlags::MAP_PRIVATE.bits();
 /// - `EBADF`, `EACCES`, `ENODEV`: no such descriptor, opened in another mode, or nothing that can be mapped.
 /// - `EPERM`: execution from a mount that forbids it, a sealed file, or an address below 64 KiB.
 /// - `ENOMEM`, `EEXIST`, `EOVERFLOW`, `EAGAIN`: see [`AddressSpace::mmap`](crate::memory::address_space).
-/// - `EOPNOTSUPP`: unknown flags with `MAP_SHARED_VALIDATE`. Huge pages are refused with `ENOMEM`, as on a Linux that
-///   has none to give.
+/// - `EOPNOTSUPP`: flags with `MAP_SHARED_VALIDATE` that the file does not know. Huge pages are refused with `ENOMEM`, as
+///   on a Linux that has none to give.
 pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let (hint, len) = (args.addr(0), args.size(1));
     let prot = Prot::from_bits_truncate(args.uint(2));
@@ -31,7 +37,9 @@ pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     }
     let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.open_file(fd)?) };
     if flags.contains(MapFlags::MAP_HUGETLB) {
-        return Err(if open.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
+        let size = raw >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+        let is_known = open.is_none() && (size == 0 || 1 << size == LARGE_PAGE_SIZE);
+        return Err(if is_known && len != 0 { Errno::ENOMEM } else { Errno::EINVAL });
     }
     if len == 0 {
         return Err(Errno::EINVAL);
@@ -40,11 +48,12 @@ pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let kind = raw & MAP_TYPE;
     access |= VmFlags::MAY;
     match kind {
-        MAP_SHARED | MAP_SHARED_VALIDATE => access |= VmFlags::SHARED | VmFlags::MAYSHARE,
+        MAP_SHARED => access |= VmFlags::SHARED | VmFlags::MAYSHARE,
+        MAP_SHARED_VALIDATE if open.is_some() => access |= VmFlags::SHARED | VmFlags::MAYSHARE,
         MAP_PRIVATE => {}
         _ => return Err(Errno::EINVAL),
     }
-    if kind == MAP_SHARED_VALIDATE && open.is_some() && MapFlags::from_bits(raw).is_none() {
+    if kind == MAP_SHARED_VALIDATE && !OLD_FLAGS.contains(MapFlags::from_bits_retain(raw)) {
         return Err(Errno::EOPNOTSUPP);
     }
     if flags.contains(MapFlags::MAP_GROWSDOWN) {
@@ -63,7 +72,8 @@ pub(super) fn mmap(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     let object = match &open {
         Some(open) => {
             access = file_rights(open, access)?;
-            Some(MappedFile::of(open)?)
+            let is_nameless = access.contains(VmFlags::SHARED) && open.file().is_zeroes();
+            if is_nameless { None } else { Some(MappedFile::of(open)?) }
         }
         None => None,
     };

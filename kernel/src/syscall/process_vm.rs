@@ -20,7 +20,7 @@ const PIECE: usize = 512;
 /// # Errors
 /// `EINVAL`: flags, or bad vectors. `ESRCH`, `EPERM`: no such process, or not to be inspected. `EFAULT`, `ENOMEM`.
 pub(super) fn process_vm_readv(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let (local, remote, space) = decode(cx, args)?;
+    let Some((local, remote, space)) = decode(cx, args)? else { return Ok(0) };
     let mut sink = Sink::vectors(&local);
     let mut buffer = [0; PIECE];
     copy(&remote, sink.remaining(), |at, n| {
@@ -35,7 +35,7 @@ pub(super) fn process_vm_readv(cx: &Context, args: &Args) -> Result<usize, Sysca
 /// # Errors
 /// As [`process_vm_readv`].
 pub(super) fn process_vm_writev(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
-    let (local, remote, space) = decode(cx, args)?;
+    let Some((local, remote, space)) = decode(cx, args)? else { return Ok(0) };
     let mut source = Source::vectors(&local);
     let mut buffer = [0; PIECE];
     copy(&remote, source.remaining(), |at, n| {
@@ -66,17 +66,21 @@ fn copy(
     })
 }
 
-fn decode(cx: &Context, args: &Args) -> Result<(Iovecs, Iovecs, Arc<AddressSpace>), Errno> {
+/// Returns the vectors and the other's memory; `None` when there is nothing to copy, from or to whomever.
+fn decode(cx: &Context, args: &Args) -> Result<Option<(Iovecs, Iovecs, Arc<AddressSpace>)>, Errno> {
     if args.u64(5) != 0 {
         return Err(Errno::EINVAL);
     }
     let local = copy_iovecs(args.addr(1), args.size(2))?;
     let remote = copy_iovecs(args.addr(3), args.size(4))?;
+    if [&local, &remote].iter().any(|vectors| vectors.iter().all(|vector| vector.iov_len == 0)) {
+        return Ok(None);
+    }
     let thread = tree::find_thread(args.int(0)).ok_or(Errno::ESRCH)?;
     let user = thread.user.as_ref().ok_or(Errno::ESRCH)?;
     if !may_inspect(cx.user(), &user.process, Identity::Real) {
         return Err(Errno::EPERM);
     }
     let space = user.process.try_address_space().ok_or(Errno::ESRCH)?;
-    Ok((local, remote, space))
+    Ok(Some((local, remote, space)))
 }

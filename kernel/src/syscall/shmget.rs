@@ -41,6 +41,9 @@ pub(super) fn shmat(cx: &Context, args: &Args) -> Result<usize, SyscallError> {
     };
     let credentials = cx.credentials();
     let (object, len) = shm::attach(id, flags, &credentials)?;
+    if matches!(place, Place::FixedNoReplace(_)) && addr.checked_add(len).is_none() {
+        return Err(Errno::EINVAL);
+    }
     let access = VmFlags::access(true, !has(SHM_RDONLY), has(SHM_EXEC));
     let mut kind = VmFlags::SHARED | VmFlags::MAYSHARE | VmFlags::MAY;
     if has(SHM_RDONLY) {

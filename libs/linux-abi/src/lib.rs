@@ -37,6 +37,7 @@ pub mod inotify;
 pub mod ioctl;
 pub mod ipc;
 pub mod limits;
+pub mod mempolicy;
 pub mod mman;
 pub mod mount;
 pub mod nr;

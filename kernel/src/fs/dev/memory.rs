@@ -81,7 +81,11 @@ impl File for Zero {
         Ok(0)
     }
 
-    /// Each mapping has memory of its own: shared by those who inherit it, by nobody else.
+    fn is_zeroes(&self) -> bool {
+        true
+    }
+
+    /// Each mapping has memory of its own.
     fn memory_object(self: Arc<Self>) -> Result<Arc<dyn MemoryObject>, Errno> {
         let pages = PageCache::new(None);
         pages.set_size(i64::MAX as u64);

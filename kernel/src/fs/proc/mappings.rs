@@ -67,9 +67,9 @@ impl TextSource for Mappings {
                     ],
                 );
                 show_counts(text, &mapping.pages, false);
-                let is_eligible = mapping.label.inode == 0 && mapping.flags.contains(VmFlags::WRITE);
                 // A text that has become too long says so itself.
-                let _ = writeln!(text, "THPeligible:    {}", u8::from(is_eligible));
+                let _ = writeln!(text, "THPeligible:    {}", u8::from(mapping.may_be_large));
+                show_flags(&mapping, text);
             }
         }
         Ok(Some(at as u64))
@@ -78,6 +78,27 @@ impl TextSource for Mappings {
     fn store(&self, _value: &[u8]) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
+}
+
+/// Two letters for each bit of a mapping's flags that has a name. Of the first stack alone it is known when pages began to
+/// be written: its flags are set later than those of others.
+fn show_flags(mapping: &MappingInfo, text: &mut Text) {
+    const NAMES: [&str; 32] = [
+        "rd", "wr", "ex", "sh", "mr", "mw", "me", "ms", "gd", "??", "pf", "??", "??", "lo", "io", "sr", "rr",
+        "dc", "de", "??", "ac", "nr", "ht", "sf", "ar", "wf", "dd", "sd", "mm", "hg", "nh", "mg",
+    ];
+    const SOFT_DIRTY: u32 = 27;
+    let is_first_stack = mapping.label.name == b"[stack]";
+    let mut flags = mapping.flags.shown();
+    if is_first_stack {
+        flags &= !(1 << SOFT_DIRTY);
+    }
+    text.push(b"VmFlags: ");
+    for (_, name) in NAMES.iter().enumerate().filter(|(bit, _)| flags & 1 << bit != 0) {
+        text.push(name.as_bytes());
+        text.push(b" ");
+    }
+    text.push(b"\n");
 }
 
 /// Adds up all mappings, under a line that looks like that of one from the first address to the last.
@@ -97,6 +118,7 @@ fn show_sum(space: &Body, text: &mut Text) {
         offset: 0,
         label: MapLabel { name: b"[rollup]".to_vec(), ..MapLabel::default() },
         pages: sum,
+        may_be_large: false,
     };
     let mut line = Vec::new();
     all.write_line(&mut line);

@@ -146,7 +146,7 @@ const fn memory(
 }
 
 /// What is in the directory of a process but for the last, and in that of a thread but for the first two.
-static ENTRIES: [Entry<Subject>; 33] = [
+static ENTRIES: [Entry<Subject>; 34] = [
     Entry::new("task", 0o555, Content::Other(FileType::Directory, Tasks::make)),
     Entry::setting("autogroup", show_autogroup, store_autogroup),
     Entry::new("fd", 0o500, Content::Other(FileType::Directory, Descriptors::links)),
@@ -171,6 +171,7 @@ static ENTRIES: [Entry<Subject>; 33] = [
     Entry::new("mountinfo", 0o444, Content::Pieces(mountinfo)),
     memory("smaps", 0o444, |subject, common| MemoryInode::inode(common, subject, View::DetailedMappings)),
     memory("smaps_rollup", 0o444, |subject, common| MemoryInode::inode(common, subject, View::SumOfMappings)),
+    Entry::new("clear_refs", 0o200, Content::Setting(|_, _| Err(Errno::EINVAL), clear_references)),
     memory("pagemap", 0o400, |subject, common| MemoryInode::inode(common, subject, View::PageMap)),
     Entry::text("wchan", 0o444, status::wchan),
     Entry::text("schedstat", 0o444, status::schedstat),
@@ -315,6 +316,23 @@ fn mount_lines(
         write_line(&mount, &root, text);
     }
     Ok(None)
+}
+
+/// Forgets which pages were accessed (1; 2: its own; 3: of files), or how many were in memory at most (5). Which have
+/// changed since (4) is not kept.
+fn clear_references(subject: &Subject, value: &[u8]) -> Result<(), Errno> {
+    let which = parse_number(value)?;
+    if !matches!(which, 1 | 2 | 3 | 5) {
+        return Err(Errno::EINVAL);
+    }
+    let act = |space: &Body| match which {
+        5 => {
+            space.reset_peak();
+            Ok(())
+        }
+        _ => space.forget_accesses(which != 3, which != 2),
+    };
+    subject.with_space(act).ok_or(Errno::ESRCH)?
 }
 
 /// The children of a process, at its first thread: which one made them is not kept.

@@ -158,7 +158,9 @@ fn memory_lines(subject: &Subject, text: &mut Text) {
         ("VmStk", usage.stack * page_kib),
         ("VmExe", code_kib),
         ("VmLib", (usage.exec * page_kib).saturating_sub(code_kib)),
+        ("VmPTE", usage.tables * page_kib),
         ("VmSwap", 0),
+        ("HugetlbPages", 0),
     ];
     for (name, kib) in rows {
         let _ = writeln!(text, "{name}:\t{kib:>8} kB");

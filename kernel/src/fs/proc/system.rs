@@ -250,6 +250,7 @@ fn uptime(text: &mut Text) -> fmt::Result {
 fn vmstat(text: &mut Text) -> fmt::Result {
     let memory = crate::memory::statistics();
     let (minor_faults, major_faults) = tree::lock().faults();
+    let physical = buddy_allocator::statistics();
     let pages = |bytes: usize| (bytes / hal::PAGE_SIZE) as u64;
     let rows = [
         ("nr_free_pages", pages(memory.free)),
@@ -260,13 +261,23 @@ fn vmstat(text: &mut Text) -> fmt::Result {
         ("nr_dirty", 0),
         ("nr_writeback", 0),
         ("nr_shmem", pages(memory.shared)),
+        ("nr_page_table_pages", pages(memory.page_tables)),
+        ("nr_kernel_stack", memory.kernel_stacks as u64 / 1024),
         ("nr_anon_transparent_hugepages", (memory.large / hal::paging::LARGE_PAGE_SIZE) as u64),
         ("pgpgin", 0),
         ("pgpgout", 0),
         ("pswpin", 0),
         ("pswpout", 0),
+        ("pgalloc_dma32", physical.taken_frames as u64),
+        ("pgalloc_normal", 0),
+        ("pgfree", physical.given_frames as u64),
+        ("pgactivate", 0),
+        ("pgdeactivate", 0),
         ("pgfault", minor_faults + major_faults),
         ("pgmajfault", major_faults),
+        ("oom_kill", crate::memory::oom::kills() as u64),
+        ("unevictable_pgs_mlocked", pages(memory.locked)),
+        ("thp_fault_alloc", (memory.large / hal::paging::LARGE_PAGE_SIZE) as u64),
     ];
     rows.iter().try_for_each(|(name, value)| writeln!(text, "{name} {value}"))
 }

@@ -182,6 +182,11 @@ pub trait File: Send + Sync {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// Tells whether a shared mapping of the file is shared memory without a name (`/dev/zero`).
+    fn is_zeroes(&self) -> bool {
+        false
+    }
+
     /// Returns what `mmap` maps.
     ///
     /// # Errors

@@ -138,6 +138,11 @@ impl OpenFile {
         Arc::new(Self::new(file, Place::Anonymous(inode), flags, Claim::None))
     }
 
+    /// Opens `file`, which is the inode at `path`, in no directory: writing it keeps nobody from executing it.
+    pub fn unnamed(file: Arc<dyn File>, path: Path, flags: OpenFlags) -> Arc<Self> {
+        Arc::new(Self::new(file, Place::Named(path), flags, Claim::None))
+    }
+
     /// Makes a mere handle on `path` (`O_PATH`).
     pub fn path_only(path: Path, flags: OpenFlags) -> Arc<Self> {
         let file: Arc<dyn File> = path.dentry.clone();

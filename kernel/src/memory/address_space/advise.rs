@@ -20,7 +20,7 @@ impl Body {
     /// # Errors
     /// - `EINVAL`: unknown advice, a misaligned start, a range that wraps, or advice that does not fit the mapping.
     /// - `ENOMEM`: a hole in the range; the rest has been advised.
-    /// - `EAGAIN`: no memory for a page table.
+    /// - `EAGAIN`: no memory for a page table, or too many mappings.
     /// - For `MADV_COLLAPSE` as [`Mm::collapse`].
     /// - `EACCES`: `MADV_REMOVE` on a mapping that is not shared or cannot be made writable.
     pub fn madvise(&self, start: usize, len: usize, advice: u32) -> Result<(), Errno> {
@@ -111,7 +111,8 @@ impl Mm {
             // All that is needed is in memory, and nothing can be written out.
             _ => return Ok(()),
         };
-        self.change_flags(part, |_| Ok(new))
+        // Linux says so of mappings that it cannot split, too.
+        self.change_flags(part, |_| Ok(new)).map_err(|_| Errno::EAGAIN)
     }
 
     fn populate_for(&mut self, range: Range<usize>, writes: bool, limits: &Limits) -> Result<(), Errno> {

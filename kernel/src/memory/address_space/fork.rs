@@ -32,6 +32,7 @@ impl AddressSpace {
             hot: Hot::default(),
             default_flags: VmFlags::empty(),
             next_lineage: parent.next_lineage,
+            policies: parent.policies.clone(),
         };
         let mut charged = 0;
         let mut flush = TlbFlush::new();

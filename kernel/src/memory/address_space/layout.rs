@@ -36,12 +36,14 @@ pub(super) struct Layout {
     pub(super) start_stack: usize,
     pub(super) code: Range<usize>,
     pub(super) data: Range<usize>,
+    /// Nothing is random.
+    pub(super) is_fixed: bool,
 }
 
 impl Layout {
     /// Makes the layout in which nothing is random; mappings are placed where Linux begins with them.
     pub(super) fn fixed() -> Self {
-        Self { mmap_base: USER_END - FIXED_GAP, ..Self::new([0; 32]) }
+        Self { mmap_base: USER_END - FIXED_GAP, is_fixed: true, ..Self::new([0; 32]) }
     }
 
     /// Makes a layout from random bytes; all zeroes give the highest addresses.

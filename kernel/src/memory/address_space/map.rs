@@ -1,4 +1,4 @@
-//! mmap(2), munmap(2), brk(2), and what execve(2) needs.
+//! mmap(2), munmap(2), and what execve(2) needs.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -12,25 +12,13 @@ use linux_abi::limits::{MAX_MAP_COUNT, MMAP_MIN_ADDR};
 use super::Body;
 use super::accounts::Limits;
 use super::gone::Gone;
-use super::mm::{Hot, Mm};
+use super::mm::Mm;
+use super::place::Place;
 use super::vma::{Lineage, VmFlags, Vma};
 use crate::memory::MemoryObject;
 use crate::memory::commitment::{Commitment, is_strict};
 use crate::memory::page_cache::SharedMemory;
 use crate::memory::reserve;
-
-/// Where a mapping goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Anywhere; here, if that is free and not 0.
-    Hint(usize),
-    /// Here, in place of what is there.
-    Fixed(usize),
-    /// Here, or nowhere.
-    FixedNoReplace(usize),
-    /// Anywhere below 2 GiB.
-    Low,
-}
 
 /// A mapping to be made.
 pub struct MapRequest {
@@ -107,7 +95,7 @@ impl Body {
         let len = page_ceil(len).filter(|&len| len != 0).ok_or(Errno::ENOMEM)?;
         let first_page = offset >> PAGE_SHIFT;
         if object.is_some()
-            && first_page.checked_add((len >> PAGE_SHIFT) as u64).is_none_or(|end| end > 1 << 52)
+            && first_page.checked_add((len >> PAGE_SHIFT) as u64).is_none_or(|end| end >= 1 << 51)
         {
             return Err(Errno::EOVERFLOW);
         }
@@ -211,26 +199,6 @@ impl Body {
         result
     }
 
-    /// Moves the end of the heap; returns where it is then, the old place if it cannot be moved.
-    pub fn brk(&self, new: usize) -> usize {
-        let mut gone = Gone::new();
-        let end = {
-            let mut mm = self.mm.lock();
-            let _ = mm.set_brk(new, &self.limits, &mut gone);
-            mm.layout.brk
-        };
-        drop(gone);
-        end
-    }
-
-    /// Starts the heap at the first page from `start` on.
-    pub fn set_break_start(&self, start: usize) {
-        let start = page_ceil(start).unwrap_or(start);
-        let mut mm = self.mm.lock();
-        mm.layout.start_brk = start;
-        mm.layout.brk = start;
-    }
-
     /// Maps the main stack, which may grow to `limit` bytes; returns its end.
     ///
     /// # Errors
@@ -289,43 +257,6 @@ impl Mm {
         }
     }
 
-    /// Chooses the address of a new mapping (`get_unmapped_area`).
-    pub(super) fn place(&mut self, place: Place, len: usize) -> Result<usize, Errno> {
-        if len > USER_END {
-            return Err(Errno::ENOMEM);
-        }
-        match place {
-            Place::Fixed(start) | Place::FixedNoReplace(start) => {
-                if start > USER_END - len {
-                    return Err(Errno::ENOMEM);
-                }
-                if !is_page_aligned(start) {
-                    return Err(Errno::EINVAL);
-                }
-                if matches!(place, Place::FixedNoReplace(_))
-                    && self.vmas.overlapping(start..start + len).next().is_some()
-                {
-                    return Err(Errno::EEXIST);
-                }
-                Ok(start)
-            }
-            Place::Low => self.vmas.gap_bottom_up(len, 0x4000_0000..0x8000_0000).ok_or(Errno::ENOMEM),
-            Place::Hint(hint) => {
-                if hint != 0 {
-                    let hint = page_floor(hint).max(MMAP_MIN_ADDR as usize);
-                    if hint <= USER_END - len && self.vmas.is_free(hint..hint + len) {
-                        return Ok(hint);
-                    }
-                }
-                let lowest = MMAP_MIN_ADDR as usize;
-                let top_down = self.vmas.gap_top_down(len, lowest..self.layout.mmap_base);
-                let found =
-                    top_down.or_else(|| self.vmas.gap_bottom_up(len, page_floor(USER_END / 3)..USER_END));
-                found.ok_or(Errno::ENOMEM)
-            }
-        }
-    }
-
     /// Makes all pages of a range present, as far as the mappings allow.
     ///
     /// # Errors
@@ -349,71 +280,6 @@ impl Mm {
                 }
                 page += PAGE_SIZE;
             }
-        }
-        Ok(())
-    }
-
-    fn set_brk(&mut self, new: usize, limits: &Limits, gone: &mut Gone) -> Result<(), Errno> {
-        let (start, old) = (self.layout.start_brk, self.layout.brk);
-        if new < start || new > USER_END {
-            return Err(Errno::ENOMEM);
-        }
-        let data = (self.layout.data.end - self.layout.data.start) as u64;
-        if limits.data() != u64::MAX && (new - start) as u64 + data > limits.data() {
-            return Err(Errno::ENOMEM);
-        }
-        let old_end = page_ceil(old).ok_or(Errno::ENOMEM)?;
-        let new_end = page_ceil(new).ok_or(Errno::ENOMEM)?;
-        if new_end < old_end {
-            let mut flush = TlbFlush::new();
-            self.unmap(new_end..old_end, &mut flush, gone)?;
-        } else if new_end > old_end {
-            self.grow_heap(old_end..new_end, limits)?;
-        }
-        self.layout.brk = new;
-        Ok(())
-    }
-
-    fn grow_heap(&mut self, range: Range<usize>, limits: &Limits) -> Result<(), Errno> {
-        if !self.vmas.is_free(range.start..range.end + PAGE_SIZE) {
-            return Err(Errno::ENOMEM);
-        }
-        reserve::check(1 << 12)?;
-        let pages = range.len() >> PAGE_SHIFT;
-        let flags = VmFlags::DATA | self.default_flags;
-        let locked = ((self.usage.locked + pages) << PAGE_SHIFT) as u64;
-        let is_locked = flags.contains(VmFlags::LOCKED);
-        if !self.may_expand(flags, pages, limits)
-            || self.vmas.len() > MAX_MAP_COUNT
-            || (is_locked && locked > limits.locked())
-        {
-            return Err(Errno::ENOMEM);
-        }
-        self.vmas.make_room(1)?;
-        let flags = Mm::commit(flags, pages)?;
-        let vma = Vma {
-            start: range.start,
-            end: range.end,
-            flags,
-            lineage: Lineage::NONE,
-            offset: (range.start >> PAGE_SHIFT) as u64,
-            object: None,
-        };
-        // Unlike mmap, brk joins only what lies below.
-        if let Some(below) = self.vmas.before(range.start)
-            && self.vmas.get(below).accepts_after(&vma)
-        {
-            self.usage.add(flags, pages as isize);
-            self.vmas.update(below, |vma| vma.end = range.end);
-            if let Some(writable) = self.hot.writable.filter(|_| self.hot.end == range.start) {
-                self.hot = Hot::new(self.vmas.get(below), writable);
-            }
-        } else {
-            self.usage.add(flags, pages as isize);
-            self.vmas.insert(vma);
-        }
-        if is_locked {
-            let _ = self.populate(range, limits);
         }
         Ok(())
     }

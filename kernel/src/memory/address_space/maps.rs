@@ -28,6 +28,8 @@ pub struct MappingInfo {
     pub label: MapLabel,
     /// Its pages in memory, if they were counted.
     pub pages: PageCounts,
+    /// Whether some of it may be in large pages.
+    pub may_be_large: bool,
 }
 
 /// Pages in memory of a mapping, or of several.
@@ -221,6 +223,7 @@ impl Mm {
             }
         }
         let offset = if vma.object.is_some() { vma.offset << PAGE_SHIFT } else { 0 };
-        MappingInfo { range: vma.range(), flags: vma.flags, offset, label, pages }
+        let may_be_large = !super::large::area(vma).is_empty();
+        MappingInfo { range: vma.range(), flags: vma.flags, offset, label, pages, may_be_large }
     }
 }

@@ -1,5 +1,6 @@
 //! What the lock of an address space guards: mappings, page table, accounts; and their consistent change.
 
+use alloc::boxed::Box;
 use core::ops::Range;
 
 use hal::paging::{PageFlags, PageTable, TlbFlush};
@@ -11,6 +12,7 @@ use super::accounts::{Limits, Usage};
 use super::gone::Gone;
 use super::large;
 use super::layout::Layout;
+use super::policies::Policies;
 use super::vma::{Lineage, ObjectKind, VmFlags, Vma};
 use super::vma_map::{Position, VmaMap};
 use crate::memory::commitment::{charge, uncharge};
@@ -42,6 +44,8 @@ pub(super) struct Mm {
     /// Flags of all future mappings (`mlockall`).
     pub(super) default_flags: VmFlags,
     pub(super) next_lineage: u32,
+    /// What the policies of mappings are; none as long as no mapping has had one.
+    pub(super) policies: Option<Box<Policies>>,
 }
 
 /// Returns how a page of a mapping may be accessed; `WRITE` is added where stores need no notice.

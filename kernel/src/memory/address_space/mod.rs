@@ -18,6 +18,7 @@
 
 mod accounts;
 mod advise;
+mod brk;
 mod fault;
 mod fork;
 mod gone;
@@ -29,6 +30,8 @@ mod map;
 mod maps;
 mod mm;
 mod page_map;
+mod place;
+mod policies;
 mod protect;
 mod registry;
 mod remap;
@@ -40,9 +43,10 @@ pub use accounts::{Limits, Usage};
 pub(super) use fault::zero_frame_number;
 pub use fault::{FaultError, FaultKind};
 pub use large::LargePages;
-pub use map::{MapRequest, Place};
+pub use map::MapRequest;
 pub use maps::{MappingInfo, PageCounts};
 pub use page_map::PAGE_COUNT;
+pub use place::Place;
 pub(super) use registry::for_each_owned;
 pub use registry::totals;
 pub use remote::RemoteMode;
@@ -53,7 +57,7 @@ pub(super) use registry::unmap_object;
 use alloc::sync::Arc;
 use core::ops::{Deref, Range};
 
-use hal::paging::{PageTable, SpaceRef};
+use hal::paging::{PageFlags, PageTable, SpaceRef, TlbFlush};
 use hal::sync::Mutex;
 use linux_abi::errno::Errno;
 
@@ -109,6 +113,7 @@ impl AddressSpace {
             hot: Hot::default(),
             default_flags: VmFlags::empty(),
             next_lineage: 0,
+            policies: None,
             table,
         };
         Ok(Self::publish(mm, Limits::new()))
@@ -143,8 +148,29 @@ impl Body {
         let mm = self.mm.lock();
         let mut usage = mm.usage;
         usage.large = mm.table.large_pages();
+        usage.tables = mm.table.table_count();
         usage.note_peak();
         usage
+    }
+
+    /// Forgets how large it has been in memory (`clear_refs`).
+    pub fn reset_peak(&self) {
+        let mut mm = self.mm.lock();
+        mm.usage.peak_resident = mm.usage.resident();
+    }
+
+    /// Forgets which pages have been accessed: of `objects`, of the program's own, or both (`clear_refs`).
+    ///
+    /// # Errors
+    /// `ENOMEM`: page tables that are shared with another address space must be copied first.
+    pub fn forget_accesses(&self, own: bool, objects: bool) -> Result<(), Errno> {
+        let mut guard = self.mm.lock();
+        let mm = &mut *guard;
+        let mut flush = TlbFlush::new();
+        for vma in mm.vmas.iter().filter(|vma| if vma.object.is_some() { objects } else { own }) {
+            mm.table.protect_range(vma.range(), PageFlags::empty(), PageFlags::ACCESSED, &mut flush)?;
+        }
+        Ok(())
     }
 
     /// Returns the pages in memory, for the choice of a victim; 0 when the address space is busy.
@@ -197,6 +223,11 @@ impl Body {
             None => MapRequest::anonymous(place, len, access),
         };
         self.mmap(request).map(|_| ())
+    }
+
+    /// Tells whether nothing in it is random.
+    pub fn is_fixed(&self) -> bool {
+        self.mm.lock().layout.is_fixed
     }
 
     /// Returns the address at which a position-independent program is to be loaded.

@@ -74,7 +74,7 @@ fn step(here: Option<&Arc<Body>>) -> Option<Arc<Body>> {
 ///
 /// All are visited that are there from the beginning to the end, and children of forks that the visit of the parent has
 /// met half done: new ones come at the end of the list, and the one where a visit stands stays in it.
-fn for_each(mut visit: impl FnMut(&Body)) {
+pub(super) fn for_each(mut visit: impl FnMut(&Body)) {
     let mut here = step(None);
     while let Some(space) = here {
         visit(&space);

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use hal::addr::{is_page_aligned, page_ceil};
 use hal::paging::TlbFlush;
-use hal::{PAGE_SHIFT, USER_END};
+use hal::{PAGE_SHIFT, PAGE_SIZE, USER_END};
 use linux_abi::errno::Errno;
 use linux_abi::limits::MAX_MAP_COUNT;
 use linux_abi::mman::MremapFlags;
@@ -12,9 +12,10 @@ use linux_abi::mman::MremapFlags;
 use super::Body;
 use super::accounts::Limits;
 use super::gone::Gone;
-use super::map::Place;
+use super::map::MapRequest;
 use super::mm::Mm;
-use super::vma::{Lineage, VmFlags, Vma};
+use super::place::Place;
+use super::vma::{Lineage, VmFlags, Vma, same_object};
 use crate::memory::commitment::{charge, uncharge};
 use crate::memory::reserve;
 
@@ -62,6 +63,50 @@ impl Body {
         };
         drop(gone);
         result
+    }
+}
+
+impl Body {
+    /// Shows other pages of its object, from number `page` on, in a part of a shared mapping.
+    ///
+    /// # Errors
+    /// `EINVAL`: nothing shared is there, or mappings that differ in more than the offset. `EOVERFLOW`: the number. Those
+    /// of [`mmap`](Self::mmap).
+    pub fn remap_file_pages(
+        &self,
+        range: Range<usize>,
+        page: u64,
+        populate: bool,
+        may_lock: bool,
+    ) -> Result<(), Errno> {
+        let (object, flags) = {
+            let mm = self.mm.lock();
+            let first = mm.vmas.containing(range.start).ok_or(Errno::EINVAL)?;
+            let object = first.object.as_ref().filter(|_| first.flags.contains(VmFlags::SHARED));
+            let mut end = first.start;
+            for vma in mm.vmas.overlapping(range.clone()) {
+                let is_alike = same_object(vma.object.as_ref(), object) && vma.flags == first.flags;
+                if vma.start != end || !is_alike {
+                    return Err(Errno::EINVAL);
+                }
+                end = vma.end;
+            }
+            if end < range.end {
+                return Err(Errno::EINVAL);
+            }
+            (object.cloned().ok_or(Errno::EINVAL)?, first.flags)
+        };
+        let kind = VmFlags::ACCESS | VmFlags::SHARED | VmFlags::MAYSHARE | VmFlags::MAY | VmFlags::LOCKED;
+        let offset = page.checked_mul(PAGE_SIZE as u64).ok_or(Errno::EOVERFLOW)?;
+        let request = MapRequest {
+            flags: flags & kind,
+            populate,
+            may_lock,
+            // What is there already may stay where it is.
+            may_map_low: true,
+            ..MapRequest::private(Place::Fixed(range.start), range.len(), flags, object, offset)
+        };
+        self.mmap(request).map(|_| ())
     }
 }
 

@@ -32,6 +32,8 @@ bitflags::bitflags! {
         const MAYSHARE = 0x80;
         /// Grows towards lower addresses when touched below its start.
         const GROWSDOWN = 0x100;
+        /// The number of the memory policy.
+        const POLICY = 0x1e00;
         /// Stays in memory.
         const LOCKED = 0x2000;
         /// `MADV_SEQUENTIAL`.
@@ -73,6 +75,12 @@ impl VmFlags {
     pub fn access(reads: bool, writes: bool, executes: bool) -> Self {
         let pick = |wanted: bool, flag: Self| if wanted { flag } else { Self::empty() };
         pick(reads, Self::READ) | pick(writes, Self::WRITE) | pick(executes, Self::EXEC)
+    }
+
+    /// Returns the bits of Linux's `vm_flags` that smaps shows; whether pages have changed is never forgotten.
+    pub fn shown(self) -> u32 {
+        const SOFT_DIRTY: u32 = 0x800_0000;
+        self.difference(Self::POLICY).bits() | SOFT_DIRTY
     }
 
     /// Tells whether a private writable mapping counts as committed memory (`accountable_mapping`).

@@ -52,6 +52,10 @@ pub struct BuddyAllocator {
     pub(super) cache_limit: AtomicUsize,
     pub(super) refills: AtomicUsize,
     pub(super) drains: AtomicUsize,
+    /// Frames that have left the blocks, and come back, in the balance of each operation.
+    pub(super) taken: AtomicUsize,
+    pub(super) given: AtomicUsize,
+    pub(super) last_free: AtomicUsize,
     pub(super) refused: AtomicUsize,
     pub(super) overlaps: AtomicUsize,
 }
@@ -80,6 +84,9 @@ impl BuddyAllocator {
             cache_limit: AtomicUsize::new(0),
             refills: AtomicUsize::new(0),
             drains: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
+            last_free: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             overlaps: AtomicUsize::new(0),
         }

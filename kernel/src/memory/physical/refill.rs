@@ -13,10 +13,16 @@ use super::buddy_allocator::{BuddyAllocator, CACHE, Free, Whom, start_if_needed}
 use super::frame_cache::FrameCache;
 
 impl BuddyAllocator {
-    /// Sets or clears the pressure flag by what is free for everybody.
+    /// Sets or clears the pressure flag by what is free for everybody, and counts what has come or gone.
     pub(super) fn update_pressure(&self, blocks: &Blocks) {
+        let free = blocks.free_frames();
+        let last = self.last_free.swap(free, Relaxed);
+        match free.checked_sub(last) {
+            Some(given) => self.given.fetch_add(given, Relaxed),
+            None => self.taken.fetch_add(last - free, Relaxed),
+        };
         let slack = self.cache_limit.load(Relaxed) * hal::cpu::count();
-        let near = blocks.free_frames() < slack;
+        let near = free < slack;
         if near != self.pressure.load(Relaxed) {
             self.pressure.store(near, Relaxed);
         }

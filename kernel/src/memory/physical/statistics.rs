@@ -28,6 +28,10 @@ pub struct Statistics {
     pub refills: usize,
     /// Times that a CPU's cache was emptied into the blocks.
     pub drains: usize,
+    /// Frames that have left the blocks since the start, by way of a CPU's cache or not.
+    pub taken_frames: usize,
+    /// Frames that have come back to the blocks.
+    pub given_frames: usize,
     /// Blocks that were refused because they were free already or not of this allocator.
     pub refused: usize,
     /// Blocks that were free here and could not be claimed, because somebody has them.
@@ -125,6 +129,8 @@ impl BuddyAllocator {
             pooled_frames,
             refills: self.refills.load(Relaxed),
             drains: self.drains.load(Relaxed),
+            taken_frames: self.taken.load(Relaxed),
+            given_frames: self.given.load(Relaxed),
             refused: self.refused.load(Relaxed),
             overlaps: self.overlaps.load(Relaxed),
         }

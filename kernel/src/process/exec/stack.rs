@@ -39,6 +39,9 @@ pub(super) struct Contents<'a> {
     pub(super) is_secure: bool,
 }
 
+/// Bytes by which stacks differ at their beginning.
+const STACK_COLOURS: usize = 8192;
+
 /// Maps the stack, of at most `limit` bytes, and fills it.
 ///
 /// # Errors
@@ -52,6 +55,11 @@ pub(super) fn build(space: &AddressSpace, limit: u64, contents: &Contents<'_>) -
     let environment_end = strings.at;
     let environment_start = strings.put_strings(environment)?;
     let arguments_start = strings.put_strings(arguments)?;
+    // So that the stacks of processes do not meet in the lines of caches.
+    if !space.is_fixed() {
+        strings.at -= usize::from(u16::from_ne_bytes(random::bytes())) % STACK_COLOURS;
+        strings.at &= !15;
+    }
     let platform = strings.put_string(b"x86_64")?;
     strings.at &= !15;
     let random_bytes = strings.put(&random::bytes::<16>())?;
