@@ -109,6 +109,13 @@ echo 50 > /proc/sys/vm/overcommit_ratio
 echo 0 > /proc/sys/vm/overcommit_memory
 cat /proc/sys/vm/overcommit_memory /proc/sys/vm/overcommit_ratio
 
+#case out_of_memory timeout=60
+p oom eat_all
+p oom bystander
+dmesg | grep 'Out of memory: Killed process' | tail -n 3 | sed 's/.*Out of/Out of/; s/[0-9]*kB/N/g; s/process [0-9]*/process N/'
+echo the rest goes on > f && cat f
+dmesg | grep -c 'no killable'
+
 #case shm
 p memory shm
 

@@ -25,14 +25,23 @@ pub struct Candidate {
     pub uid: u32,
     /// Pages that it has mapped.
     pub total_pages: usize,
-    /// Pages that it holds in memory.
-    pub resident_pages: usize,
+    /// Pages that it holds in memory: its own, of files, of shared memory.
+    pub pages: [usize; 3],
+    /// Frames of its page tables.
+    pub table_pages: usize,
     /// `oom_score_adj`, -1000 to 1000.
     pub score_adj: i32,
     /// It is ending already.
     pub is_ending: bool,
     /// Its end would be the system's: process 1.
     pub is_vital: bool,
+}
+
+impl Candidate {
+    /// Returns the pages that it holds in memory.
+    fn resident_pages(&self) -> usize {
+        self.pages.iter().sum()
+    }
 }
 
 /// What the process area does for this module.
@@ -82,12 +91,15 @@ pub fn make_room() -> Outcome {
         Choice::Kill(victim) => {
             let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
             log::error!(
-                "Out of memory: Killed process {} ({}) total-vm:{}kB, rss:{}kB, UID:{} oom_score_adj:{}",
+                "Out of memory: Killed process {} ({}) total-vm:{}kB, anon-rss:{}kB, file-rss:{}kB, shmem-rss:{}kB, UID:{} pgtables:{}kB oom_score_adj:{}",
                 victim.pid,
                 victim.name.escape_ascii(),
                 kib(victim.total_pages),
-                kib(victim.resident_pages),
+                kib(victim.pages[0]),
+                kib(victim.pages[1]),
+                kib(victim.pages[2]),
                 victim.uid,
+                kib(victim.table_pages),
                 victim.score_adj
             );
             victims.kill(victim.pid);
@@ -136,7 +148,7 @@ enum Choice {
 fn choose(candidates: impl Iterator<Item = Candidate>, total_pages: usize) -> Choice {
     let mut worst: Option<Candidate> = None;
     for candidate in candidates {
-        if candidate.is_ending && candidate.resident_pages != 0 {
+        if candidate.is_ending && candidate.resident_pages() != 0 {
             return Choice::Wait(candidate.pid);
         }
         let is_eligible = !candidate.is_vital && !candidate.is_ending && candidate.score_adj > -1000;
@@ -152,7 +164,8 @@ fn choose(candidates: impl Iterator<Item = Candidate>, total_pages: usize) -> Ch
 
 /// Returns how much would be gained by ending a process, in pages, corrected by its wish.
 pub fn badness(candidate: &Candidate, total_pages: usize) -> i64 {
-    candidate.resident_pages as i64 + i64::from(candidate.score_adj) * total_pages as i64 / 1000
+    let held = candidate.resident_pages() + candidate.table_pages;
+    held as i64 + i64::from(candidate.score_adj) * total_pages as i64 / 1000
 }
 
 #[cfg(test)]
@@ -165,7 +178,8 @@ mod tests {
             name: Name::from_slice(b"x"),
             uid: 0,
             total_pages: resident_pages,
-            resident_pages,
+            pages: [resident_pages, 0, 0],
+            table_pages: 0,
             score_adj,
             is_ending: false,
             is_vital: pid == 1,
