@@ -96,7 +96,7 @@ fn fail_each(user: &mut SimUser, name: &str, work: Work) -> u64 {
         assert_eq!(before, attempt().2, "{name}: something is left when allocation {n} has failed");
         if !has_failed {
             assert_eq!(outcome, Ok(()), "{name}, and nothing failed");
-            let audit = memory::audit::audit(|| 0, &[]).unwrap();
+            let audit = memory::audit::audit(|| 0, &[]).expect("memory for the list of owners");
             assert_eq!((audit.unaccounted, audit.broken), (0, 0), "{name}: {audit:?}");
             return n;
         }
