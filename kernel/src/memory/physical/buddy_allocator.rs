@@ -174,7 +174,7 @@ pub(super) enum Whom {
 }
 
 /// Takes over the machine's memory; to be called once at boot, after the last
-/// [`static_slice`](hal::boot::static_slice) and before the first allocation.
+/// [`static_slice`] and before the first allocation.
 ///
 /// # Errors
 /// `OutOfMemory`: there is no room for the bitmaps. `InUse`: called before.
