@@ -6,13 +6,13 @@
 //!
 //! | Where | Real | Stand-in |
 //! | --- | --- | --- |
-//! | [`sync`] | all locks, `Once`, `ArcSlot` | ranks |
-//! | [`frame`], [`task`] | which frames are taken, their handles, whose a task is | |
-//! | [`pc`] | the shoot-down of translations | CPUs, their areas, the interrupt |
-//! | [`scheduler`] | wake-up, wait queues, polling, sleeping locks, lists | run queue (who is queued runs), switch |
-//! | [`ipc`] | the table of futexes | |
+//! | `sync` | all locks, `Once`, `ArcSlot` | ranks |
+//! | `frame`, `task` | which frames are taken, their handles, whose a task is | |
+//! | `pc` | the shoot-down of translations | CPUs, their areas, the interrupt |
+//! | `scheduler` | wake-up, wait queues, polling, sleeping locks, lists | run queue (who is queued runs), switch |
+//! | `ipc` | the table of futexes | |
 //!
-//! The atomics of all of them come from `hal/src/sync/atomic.rs`. What locks guard is a [`Tracked`] value here, so an
+//! The atomics of all of them come from `hal/src/sync/atomic.rs`. What locks guard is a `Tracked` value here, so an
 //! access that does not happen after the last one fails the model, though the values be right.
 //!
 //! Loom takes sequentially consistent loads and stores for acquire and release; only fences order all. So two protocols
