@@ -36,14 +36,15 @@ impl Victims for Processes {
 
 /// Describes a process that has memory.
 fn describe(process: &Process) -> Option<Candidate> {
-    let usage = process.look_at_memory()?.usage();
+    let space = process.look_at_memory()?;
+    let usage = space.usage();
     Some(Candidate {
         pid: process.pid,
         name: Name::from_slice(process.name().as_bytes()),
         uid: process.real_uid(),
         total_pages: usage.total,
         pages: [usage.anonymous, usage.file, usage.shared],
-        table_pages: usage.tables,
+        table_pages: space.table_pages(),
         score_adj: process.oom_score_adj.load(Relaxed),
         is_ending: exit::is_ending(process),
         is_vital: process.pid == 1,

@@ -141,6 +141,7 @@ fn push_name(name: &[u8], text: &mut Text) {
 
 fn memory_lines(subject: &Subject, text: &mut Text) {
     let usage = usage(subject);
+    let tables = subject.with_space(Body::table_pages).unwrap_or_default();
     let page_kib = hal::PAGE_SIZE / KIB;
     let code = subject.with_space(|space| space.image().0).unwrap_or_default();
     let code_kib = code.len().div_ceil(KIB);
@@ -158,7 +159,7 @@ fn memory_lines(subject: &Subject, text: &mut Text) {
         ("VmStk", usage.stack * page_kib),
         ("VmExe", code_kib),
         ("VmLib", (usage.exec * page_kib).saturating_sub(code_kib)),
-        ("VmPTE", usage.tables * page_kib),
+        ("VmPTE", tables * page_kib),
         ("VmSwap", 0),
         ("HugetlbPages", 0),
     ];

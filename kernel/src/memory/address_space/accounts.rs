@@ -27,8 +27,6 @@ pub struct Usage {
     pub shared: usize,
     /// Large pages in memory, each of 512 pages that are counted as private.
     pub large: usize,
-    /// Frames of page tables below the root.
-    pub tables: usize,
     /// Most pages ever mapped.
     pub peak_total: usize,
     /// Most pages ever in memory.

@@ -148,9 +148,13 @@ impl Body {
         let mm = self.mm.lock();
         let mut usage = mm.usage;
         usage.large = mm.table.large_pages();
-        usage.tables = mm.table.table_count();
         usage.note_peak();
         usage
+    }
+
+    /// Counts the frames of page tables below the root, which takes a walk over them.
+    pub fn table_pages(&self) -> usize {
+        self.mm.lock().table.table_count()
     }
 
     /// Forgets how large it has been in memory (`clear_refs`).
