@@ -5,13 +5,15 @@ T=${0%/*}
 # Whoever runs out of memory, it is not this shell's fault.
 echo -1000 > /proc/self/oom_score_adj
 
-# Lets what ends by itself end, then takes the kernel's audit.
-settle() { sleep 2; cat /proc/exo/audit; }
+# Lets what ends by itself end, then takes the kernel's audit, by a program whose stack takes as many pages each time.
+settle() { sleep 2; linux64 -R cat /proc/exo/audit; }
 # A row of the audit in $2: what comes behind its name.
 row() { echo "$2" | sed -n "s/^$1 //p"; }
 
 # The first time what the kernel keeps for good is made.
 "$T/bin/churn" 2000 "$2" || exit 1
+# So is what this shell takes to keep the answers: of its own pages the audit tells as well.
+before=$(settle) failed='0 failed' after=$(settle)
 before=$(settle)
 failed=$("$T/bin/churn" 0 "$(($2 + 1))" "$1")
 after=$(settle)
