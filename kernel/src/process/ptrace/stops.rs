@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use hal::task::UserRegs;
+use hal::task::{UserRegs, Work};
 use linux_abi::errno::Errno;
 use linux_abi::ptrace::*;
 use linux_abi::sched::CloneFlags;
@@ -54,8 +54,8 @@ fn coded(signal: Signal, code: i32) -> Option<SigInfo> {
     Some(SigInfo { si_code: code, ..SigInfo::kernel(signal) })
 }
 
-/// Stops the calling thread until its tracer lets it go on, it is killed, or nobody traces it any more. `ends`: it is being
-/// killed already. `None`: nobody traces it.
+/// Stops the calling thread until its tracer lets it go on, it is killed, or nobody traces it any more. One that ends already
+/// stops only if `ends` says that this is the stop for it. `None`: it does not stop, or nobody traces it.
 fn stop(
     thread: &Arc<Thread>,
     user: &UserThread,
@@ -63,6 +63,9 @@ fn stop(
     reason: Reason,
     ends: bool,
 ) -> Option<Left> {
+    if !ends && thread.task.work().contains(Work::EXIT) {
+        return None;
+    }
     let bases = [thread.task.fs_base(), thread.task.gs_base()];
     let status = reason.status;
     let was_group_stopped = user.process.signals.lock().stopped_by.is_some();
