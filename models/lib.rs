@@ -20,7 +20,13 @@
 //! walks (`hal/src/paging/space.rs`), and the set of idle CPUs (`kernel/src/scheduler/core/idle.rs`); simulations and the
 //! tests on several CPUs have these.
 #![cfg(all(loom, test))]
-#![allow(dead_code, unused_imports, unreachable_pub, clippy::all)]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::all,
+    reason = "the files of other crates are only partly used here, and linted where they belong"
+)]
 
 extern crate alloc;
 // The kernel's files find here what they look for in `hal`.

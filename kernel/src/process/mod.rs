@@ -10,6 +10,8 @@
 //! tree::TREE                    who is whose parent, group, session; the id tables
 //!   Process::signals            actions, process-wide pending signals, stop and exit state
 //!     UserThread::signals       mask, own pending signals, alternate stack
+//!       Process::tracer         the threads a process traces
+//!         UserThread::traced    who traces a thread, and where it stands
 //! ```
 //! Waking a thread takes scheduler locks, which come after all of these.
 //!

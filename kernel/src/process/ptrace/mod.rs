@@ -16,7 +16,7 @@ mod stops;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use hal::sync::SpinLock;
 use hal::task::UserRegs;
@@ -28,7 +28,7 @@ use linux_abi::signal::Signal;
 use super::inspect::{Identity, may_inspect};
 use super::signal::send;
 use super::watch::{self, Watchers};
-use super::{Pid, Process, UserThread};
+use super::{Pid, Process, UserThread, limits};
 use crate::lock_order;
 use crate::memory::{fallible, reserve};
 use crate::scheduler::Thread;
@@ -142,17 +142,52 @@ impl Tracing {
 }
 
 /// The traced half of a thread.
-pub struct TracedHalf(SpinLock<Option<Box<Tracing>>>);
+pub struct TracedHalf {
+    /// Whether there is something under the lock: most threads are never traced, and are asked with every signal.
+    is_used: AtomicBool,
+    tracing: SpinLock<Option<Box<Tracing>>>,
+}
 
 impl TracedHalf {
     /// Makes that of a thread nobody traces.
     pub fn new() -> Self {
-        Self(SpinLock::new(lock_order::TRACING, None))
+        Self { is_used: AtomicBool::new(false), tracing: SpinLock::new(lock_order::TRACING, None) }
     }
 
     /// Runs `f` if the thread is traced.
     pub fn with<R>(&self, f: impl FnOnce(&mut Tracing) -> R) -> Option<R> {
-        self.0.lock().as_mut().filter(|tracing| !tracing.is_over).map(|tracing| f(tracing))
+        self.look(|tracing| tracing.as_mut().filter(|tracing| !tracing.is_over).map(|tracing| f(tracing)))?
+    }
+
+    /// Runs `f` on what is there, if there is something, and notes whether there still is.
+    fn look<R>(&self, f: impl FnOnce(&mut Option<Box<Tracing>>) -> R) -> Option<R> {
+        if !self.is_used.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut tracing = self.tracing.lock();
+        let result = f(&mut tracing);
+        self.is_used.store(tracing.is_some(), Ordering::SeqCst);
+        Some(result)
+    }
+
+    /// Puts `fresh` there.
+    ///
+    /// # Errors
+    /// `EPERM`: the thread is traced already.
+    fn put(&self, mut fresh: Box<Tracing>) -> Result<(), Errno> {
+        let mut tracing = self.tracing.lock();
+        if let Some(old) = tracing.as_mut() {
+            if !old.is_over {
+                return Err(Errno::EPERM);
+            }
+            // It has not yet gone on from where its last tracer left it.
+            fresh.stop = old.stop.take();
+        }
+        let old = tracing.replace(fresh);
+        self.is_used.store(true, Ordering::SeqCst);
+        drop(tracing);
+        drop(old);
+        Ok(())
     }
 }
 
@@ -174,7 +209,8 @@ pub struct TracerState {
 /// Lets `tracer` trace `thread`.
 ///
 /// # Errors
-/// `EPERM`: it is traced already. `ENOMEM`.
+/// `EPERM`: it is traced already. `ENOMEM`: no memory, or the tracer has as many threads and news of ended ones as threads
+/// may exist.
 fn begin(
     tracer: &Arc<Process>,
     thread: &Arc<Thread>,
@@ -183,24 +219,17 @@ fn begin(
 ) -> Result<(), Errno> {
     let user = thread.user.as_ref().ok_or(Errno::EPERM)?;
     reserve::check(size_of::<Tracing>())?;
-    let mut fresh = Box::new(Tracing::new(tracer, options, is_seized));
+    let fresh = Box::new(Tracing::new(tracer, options, is_seized));
     {
         let mut state = tracer.tracer.lock();
+        let traced = state.tracees.len() + 1;
+        if state.ended.len() + traced > limits::max_threads() {
+            return Err(Errno::ENOMEM);
+        }
         fallible::make_room(&mut state.tracees, 1)?;
         // Room for the news of its end, so that this never fails.
-        let more = state.tracees.len() + 1;
-        fallible::make_room(&mut state.ended, more)?;
-        let mut half = user.traced.0.lock();
-        match half.take() {
-            None => {}
-            // It has not yet gone on from where its last tracer left it.
-            Some(old) if old.is_over => fresh.stop = old.stop,
-            old => {
-                *half = old;
-                return Err(Errno::EPERM);
-            }
-        }
-        *half = Some(fresh);
+        fallible::make_room(&mut state.ended, traced)?;
+        user.traced.put(fresh)?;
         state.tracees.push(thread.clone());
     }
     user.process.traced_threads.fetch_add(1, Ordering::SeqCst);
@@ -262,7 +291,11 @@ pub fn follow(parent: &UserThread, child: &Arc<Thread>) -> Result<(), Errno> {
 /// Makes a traced thread stop as soon as it can (`PTRACE_INTERRUPT`).
 pub fn ask(thread: &Arc<Thread>) {
     let Some(user) = thread.user.as_ref() else { return };
-    user.traced.with(|tracing| tracing.is_asked = true);
+    {
+        // The thread looks under this lock before it lowers the flag that is raised below.
+        let _own = user.signals.lock();
+        user.traced.with(|tracing| tracing.is_asked = true);
+    }
     user.process.job_event.wake_all();
     send::interrupt(thread);
 }
@@ -318,16 +351,20 @@ pub fn detach(tracer: &Process, thread: &Arc<Thread>, signal: Option<Signal>) {
 /// Makes `thread` a thread that nobody traces.
 fn let_go(thread: &Arc<Thread>, signal: Option<Signal>) {
     let Some(user) = thread.user.as_ref() else { return };
-    {
-        let mut half = user.traced.0.lock();
-        let Some(tracing) = half.as_mut().filter(|tracing| !tracing.is_over) else { return };
+    let was_traced = user.traced.look(|half| {
+        let Some(tracing) = half.as_mut().filter(|tracing| !tracing.is_over) else { return (false, None) };
         match &mut tracing.stop {
             Some(stop) => {
                 stop.release = Some(signal);
                 tracing.is_over = true;
+                (true, None)
             }
-            None => *half = None,
+            None => (true, half.take()),
         }
+    });
+    // What it had is dropped here, without the lock.
+    if !was_traced.is_some_and(|(was_traced, _)| was_traced) {
+        return;
     }
     user.process.traced_threads.fetch_sub(1, Ordering::SeqCst);
     watch::remove(thread, Watchers::PTRACE);

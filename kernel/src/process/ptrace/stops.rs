@@ -99,13 +99,13 @@ fn stop(
     drop(tracer);
     let goes_on = || {
         let is_stopped = user.process.signals.lock().stopped_by.is_some();
-        let half = user.traced.0.lock();
-        let stop =
-            half.as_ref().and_then(|tracing| tracing.stop.as_ref().map(|stop| (stop, tracing.is_asked)));
-        stop.is_none_or(|(stop, is_asked)| {
-            stop.release.is_some() || stop.is_listening && (is_asked || is_stopped != stop.was_group_stopped)
-        })
-        .then_some(())
+        let goes_on = user.traced.look(|half| {
+            let tracing = half.as_ref()?;
+            let stop = tracing.stop.as_ref()?;
+            let is_news = tracing.is_asked || is_stopped != stop.was_group_stopped;
+            Some(stop.release.is_some() || stop.is_listening && is_news)
+        });
+        goes_on.flatten().unwrap_or(true).then_some(())
     };
     if ends {
         user.process.job_event.wait(goes_on);
@@ -118,16 +118,17 @@ fn stop(
 
 /// Takes the stop away and takes over what the tracer has changed.
 fn leave(thread: &Arc<Thread>, user: &UserThread, regs: &mut UserRegs, bases: [usize; 2]) -> Option<Left> {
-    let mut half = user.traced.0.lock();
-    let tracing = half.as_mut()?;
-    let stop = tracing.stop.take()?;
-    if stop.is_listening && stop.release.is_none() {
-        // What ended the stop is news.
-        tracing.is_asked = true;
-    }
-    let steps = tracing.until == Until::Step && !tracing.is_over;
-    let over = if tracing.is_over { half.take() } else { None };
-    drop(half);
+    let (stop, steps, over) = user.traced.look(|half| {
+        let tracing = half.as_mut()?;
+        let stop = tracing.stop.take()?;
+        if stop.is_listening && stop.release.is_none() {
+            // What ended the stop is news.
+            tracing.is_asked = true;
+        }
+        let steps = tracing.until == Until::Step && !tracing.is_over;
+        let over = if tracing.is_over { half.take() } else { None };
+        Some((stop, steps, over))
+    })??;
     drop(over);
     *regs = stop.regs;
     if steps {
