@@ -2,6 +2,8 @@
 
 #[path = "../../../kernel/src/scheduler/thread/futex_waiting.rs"]
 mod futex_waiting;
+#[path = "../../../kernel/src/scheduler/thread/sleeping.rs"]
+mod sleeping;
 #[path = "../../../kernel/src/scheduler/thread/state.rs"]
 pub(crate) mod state;
 
@@ -13,9 +15,8 @@ pub(crate) mod thread {
     use super::futex_waiting::FutexWaiting;
     use super::state::State;
     use crate::list::{Linked, Links};
-    use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-    use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, fence};
-    use crate::task::{Task, Work};
+    use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+    use crate::task::Task;
 
     pub struct WaitLink;
     pub(crate) struct ParkLink;
@@ -38,10 +39,10 @@ pub(crate) mod thread {
 
     pub struct Thread {
         pub task: Task,
-        state: AtomicU32,
-        is_active: AtomicBool,
+        pub(super) state: AtomicU32,
+        pub(super) is_active: AtomicBool,
         cpu: usize,
-        is_waiting: AtomicBool,
+        pub(super) is_waiting: AtomicBool,
         pub(crate) park_key: AtomicUsize,
         pub(crate) futex: FutexWaiting,
         wait_links: Links<Thread>,
@@ -88,38 +89,6 @@ pub(crate) mod thread {
         }
         pub(crate) fn set_cpu(&self, _: usize) {
             unreachable!("threads stay on their CPUs");
-        }
-        pub(crate) fn state(&self) -> State {
-            State::from_bits(self.state.load(Relaxed))
-        }
-        pub(crate) fn set_state(&self, state: State) {
-            self.state.store(state.bits(), Relaxed);
-        }
-        pub(crate) fn is_active(&self) -> bool {
-            self.is_active.load(Relaxed)
-        }
-        pub(crate) fn set_active(&self, is_active: bool) {
-            self.is_active.store(is_active, Relaxed);
-        }
-        pub(crate) fn is_waiting(&self) -> bool {
-            self.is_waiting.load(Relaxed)
-        }
-        pub(crate) fn set_waiting(&self, is_waiting: bool) {
-            self.is_waiting.store(is_waiting, Relaxed);
-        }
-        pub(crate) fn prepare_to_sleep(&self, state: State) {
-            self.state.store(state.bits(), Relaxed);
-            fence(SeqCst);
-        }
-        pub(crate) fn is_interrupted(&self, state: State) -> bool {
-            match state {
-                State::INTERRUPTIBLE => self.task.work().intersects(Work::SIGNAL | Work::EXIT),
-                State::KILLABLE => self.must_exit(),
-                _ => false,
-            }
-        }
-        pub(crate) fn must_exit(&self) -> bool {
-            self.task.work().contains(Work::EXIT)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod futex_waiting;
 mod registry;
+mod sleeping;
 pub mod state;
 #[expect(clippy::module_inception, reason = "the project fixes this path")]
 pub mod thread;

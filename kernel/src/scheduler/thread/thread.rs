@@ -9,8 +9,8 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, fence};
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
 
 use hal::task::{HasTask, Leave, Task, UserRegs, Work};
 use linux_abi::errno::Errno;
@@ -123,9 +123,9 @@ pub struct Thread {
     /// [`ThreadName::to_words`]; who looks while it changes sees a mixture.
     name: [AtomicU64; 2],
     entity: Entity,
-    state: AtomicU32,
+    pub(super) state: AtomicU32,
     /// Whether the thread runs or is in a run queue, or is on its way there. Under the lock of its CPU's run queue.
-    is_active: AtomicBool,
+    pub(super) is_active: AtomicBool,
     /// The CPU whose run queue the thread belongs to. Changes only while the thread is in none.
     cpu: AtomicUsize,
     is_idle: bool,
@@ -136,7 +136,7 @@ pub struct Thread {
     /// Whether the thread is in the graveyard. Under the graveyard's lock.
     pub(crate) is_buried: AtomicBool,
     /// Whether the thread is in a wait queue. Under the queue's lock.
-    is_waiting: AtomicBool,
+    pub(super) is_waiting: AtomicBool,
     /// What the thread waits for in a hashed table of waiters.
     pub(crate) park_key: AtomicUsize,
     pub(crate) futex: FutexWaiting,
@@ -326,60 +326,9 @@ impl Thread {
         self.is_idle
     }
 
-    /// Whether it runs, can run, or sleeps, and how.
-    pub fn state(&self) -> State {
-        State::from_bits(self.state.load(Relaxed))
-    }
-
-    /// Stores a state; see [`super::state`] for who may.
-    pub(crate) fn set_state(&self, state: State) {
-        self.state.store(state.bits(), Relaxed);
-    }
-
-    pub(crate) fn is_active(&self) -> bool {
-        self.is_active.load(Relaxed)
-    }
-
-    pub(crate) fn set_active(&self, is_active: bool) {
-        self.is_active.store(is_active, Relaxed);
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Relaxed)
-    }
-
-    pub(crate) fn set_waiting(&self, is_waiting: bool) {
-        self.is_waiting.store(is_waiting, Relaxed);
-    }
-
-    /// Stores a sleeping state, so that whoever makes the condition true after the look that follows sees it.
-    pub(crate) fn prepare_to_sleep(&self, state: State) {
-        self.state.store(state.bits(), Relaxed);
-        fence(SeqCst);
-    }
-
-    /// Whether something wants attention that ends a sleep in `state`.
-    pub(crate) fn is_interrupted(&self, state: State) -> bool {
-        match state {
-            State::INTERRUPTIBLE => self.has_pending_signal(),
-            State::KILLABLE => self.must_exit(),
-            _ => false,
-        }
-    }
-
     /// The timer that ends its timed sleeps.
     pub(crate) fn timer(&self) -> &Timer {
         &self.timer
-    }
-
-    /// Whether a signal waits to be taken, which ends interruptible sleeps.
-    pub fn has_pending_signal(&self) -> bool {
-        self.task.work().intersects(Work::SIGNAL | Work::EXIT)
-    }
-
-    /// Whether the thread is to end, which ends killable sleeps.
-    pub fn must_exit(&self) -> bool {
-        self.task.work().contains(Work::EXIT)
     }
 
     /// CPU time used, the present run included, in nanoseconds.
